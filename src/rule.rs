@@ -1,0 +1,47 @@
+//! The rules that an attack test can switch off, to prove that the test would notice.
+//!
+//! A rule stands where the engine enforces a requirement of `docs/requirements.md`:
+//! `if rule::on(Rule::Pq13) && !signature_ok { return Err(…) }`. In every ordinary build [`on`] is the
+//! constant `true` and costs nothing. Only with the private feature `__internals` can a test suspend one rule, for
+//! its own thread, and watch its attack succeed.
+
+/// A requirement that some attack needs to be broken. Named after its id: `Pq13` is PQ-13.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, dead_code, reason = "each name is the id of the requirement that documents it")]
+pub enum Rule {}
+
+/// Whether `rule` is in force.
+#[cfg(not(feature = "__internals"))]
+#[inline(always)]
+pub const fn on(_rule: Rule) -> bool {
+    true
+}
+
+#[cfg(feature = "__internals")]
+pub use switch::{on, without};
+
+#[cfg(feature = "__internals")]
+mod switch {
+    use super::Rule;
+    use std::cell::Cell;
+
+    thread_local!(static SUSPENDED: Cell<Option<Rule>> = const { Cell::new(None) });
+
+    /// Whether `rule` is in force on this thread.
+    pub fn on(rule: Rule) -> bool {
+        SUSPENDED.get() != Some(rule)
+    }
+
+    /// Runs `attack` with `rule` switched off: the negative control of an attack test.
+    pub fn without<T>(rule: Rule, attack: impl FnOnce() -> T) -> T {
+        struct Restore;
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                SUSPENDED.set(None);
+            }
+        }
+        let _restore = Restore;
+        SUSPENDED.set(Some(rule));
+        attack()
+    }
+}
