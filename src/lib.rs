@@ -1,8 +1,22 @@
 //! Undertone: client-side end-to-end encryption.
+#![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub mod crypto;
+#[cfg(not(feature = "__internals"))]
+mod crypto;
 mod error;
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub mod rule;
+#[cfg(not(feature = "__internals"))]
 mod rule;
+
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub use error::Fault;
 
 pub use error::{Error, ErrorKind, Result};
