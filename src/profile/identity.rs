@@ -1,0 +1,68 @@
+//! What both profiles ask of an identity key.
+
+use crate::crypto::agreement::{AgreementKey, AgreementSecret};
+use crate::error::Result;
+use crate::wire::{Reader, Writer};
+use core::fmt::Debug;
+use rand_core::TryCryptoRng;
+
+/// A public identity key: names a device's owner, verifies its prekeys, and takes part in the handshake.
+pub trait IdentityKey: Clone + PartialEq + Eq + Debug + Send + Sync {
+    /// Admits a key as it stands on the wire (B7, T-KEY-ADMIT).
+    ///
+    /// # Errors
+    /// A `key.*` code for a wrong length or type, a key that is not canonical, of low order, or outside the prime-order subgroup.
+    fn admit(bytes: &[u8]) -> Result<Self>;
+
+    /// The key as it stands on the wire.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// Its X25519 form.
+    fn agreement_key(&self) -> &AgreementKey;
+
+    /// Verifies a signature over the concatenation of `parts`, strictly.
+    ///
+    /// # Errors
+    /// `signature.invalid`.
+    fn verify(&self, parts: &[&[u8]], signature: &[u8; 64]) -> Result<()>;
+}
+
+/// The private half of an [`IdentityKey`].
+pub trait IdentityKeyPair: Send + Sync {
+    /// The public half.
+    type Public: IdentityKey;
+
+    /// A new key pair.
+    ///
+    /// # Errors
+    /// `random.failed`.
+    fn generate(rng: &mut impl TryCryptoRng) -> Result<Self>
+    where
+        Self: Sized;
+
+    /// The public half.
+    fn public(&self) -> &Self::Public;
+
+    /// The X25519 private key for the handshake.
+    fn agreement_secret(&self) -> &AgreementSecret;
+
+    /// Signs the concatenation of `parts`; each caller puts its own label first (XE-7). The key is never taken from
+    /// outside (XE-8, B20).
+    ///
+    /// # Errors
+    /// `random.failed`.
+    fn sign(&self, parts: &[&[u8]], rng: &mut impl TryCryptoRng) -> Result<[u8; 64]>
+    where
+        Self: Sized;
+
+    /// Writes the private key for a stored record (32 bytes).
+    fn encode(&self, out: &mut Writer);
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// The reader's fault.
+    fn decode(input: &mut Reader<'_>) -> Result<Self>
+    where
+        Self: Sized;
+}

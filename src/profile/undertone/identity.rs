@@ -1,0 +1,85 @@
+//! The native identity key: one Ed25519 key pair, whose X25519 form takes part in the handshake.
+
+use crate::crypto::agreement::{AgreementKey, AgreementSecret};
+use crate::crypto::ed25519::{SigningSecret, VerifyingKey};
+use crate::error::Result;
+use crate::profile::{IdentityKey, IdentityKeyPair};
+use crate::wire::{Reader, Writer};
+use rand_core::TryCryptoRng;
+
+/// A public identity key: 32 bytes, an Ed25519 key of the prime-order subgroup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndertoneIdentityKey {
+    verifying: VerifyingKey,
+    agreement: AgreementKey,
+}
+
+impl UndertoneIdentityKey {
+    /// The 32 bytes of the Ed25519 key.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.verifying.as_bytes()
+    }
+
+    fn new(verifying: VerifyingKey) -> Self {
+        Self { agreement: verifying.agreement_key(), verifying }
+    }
+}
+
+impl IdentityKey for UndertoneIdentityKey {
+    fn admit(bytes: &[u8]) -> Result<Self> {
+        VerifyingKey::admit(bytes).map(Self::new)
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn agreement_key(&self) -> &AgreementKey {
+        &self.agreement
+    }
+
+    fn verify(&self, parts: &[&[u8]], signature: &[u8; 64]) -> Result<()> {
+        self.verifying.verify(parts, signature)
+    }
+}
+
+/// The private identity key, kept as its 32-byte seed.
+pub struct UndertoneIdentityKeyPair {
+    secret: SigningSecret,
+    public: UndertoneIdentityKey,
+}
+
+impl UndertoneIdentityKeyPair {
+    fn new(secret: SigningSecret) -> Self {
+        Self { public: UndertoneIdentityKey::new(*secret.verifying_key()), secret }
+    }
+}
+
+impl IdentityKeyPair for UndertoneIdentityKeyPair {
+    type Public = UndertoneIdentityKey;
+
+    fn generate(rng: &mut impl TryCryptoRng) -> Result<Self> {
+        SigningSecret::generate(rng).map(Self::new)
+    }
+
+    fn public(&self) -> &UndertoneIdentityKey {
+        &self.public
+    }
+
+    fn agreement_secret(&self) -> &AgreementSecret {
+        self.secret.agreement_secret()
+    }
+
+    fn sign(&self, parts: &[&[u8]], _rng: &mut impl TryCryptoRng) -> Result<[u8; 64]> {
+        Ok(self.secret.sign(parts))
+    }
+
+    fn encode(&self, out: &mut Writer) {
+        out.bytes(self.secret.seed().expose());
+    }
+
+    fn decode(input: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self::new(SigningSecret::from_seed(input.secret()?)))
+    }
+}
