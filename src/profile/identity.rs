@@ -1,8 +1,8 @@
 //! What both profiles ask of an identity key.
 
+use crate::crypto::Zeroizing;
 use crate::crypto::agreement::{AgreementKey, AgreementSecret};
 use crate::error::Result;
-use crate::wire::{Reader, Writer};
 use core::fmt::Debug;
 use rand_core::TryCryptoRng;
 
@@ -55,14 +55,14 @@ pub trait IdentityKeyPair: Send + Sync {
     where
         Self: Sized;
 
-    /// Writes the private key for a stored record (32 bytes).
-    fn encode(&self, out: &mut Writer);
+    /// The private key as 32 bytes, for a store that seals them.
+    fn to_bytes(&self) -> Zeroizing<[u8; 32]>;
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// The key pair of a private key that [`to_bytes`](Self::to_bytes) gave.
     ///
     /// # Errors
-    /// The reader's fault.
-    fn decode(input: &mut Reader<'_>) -> Result<Self>
+    /// `key.length`.
+    fn from_bytes(bytes: &[u8]) -> Result<Self>
     where
         Self: Sized;
 }

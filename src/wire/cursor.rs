@@ -1,9 +1,8 @@
 //! Reading and writing the fixed fields of native messages and of stored records: big-endian, no padding, no
 //! self-description. A reader never reads past its end and never allocates by a length it was told.
 
-use crate::crypto::Secret;
+use crate::crypto::{Secret, Zeroizing};
 use crate::error::{Fault, Result};
-use zeroize::Zeroizing;
 
 /// Reads fields from the front of a byte string.
 ///

@@ -1,10 +1,10 @@
 //! The native identity key: one Ed25519 key pair, whose X25519 form takes part in the handshake.
 
+use crate::crypto::{Secret, Zeroizing};
 use crate::crypto::agreement::{AgreementKey, AgreementSecret};
 use crate::crypto::ed25519::{SigningSecret, VerifyingKey};
 use crate::error::Result;
 use crate::profile::{IdentityKey, IdentityKeyPair};
-use crate::wire::{Reader, Writer};
 use rand_core::TryCryptoRng;
 
 /// A public identity key: 32 bytes, an Ed25519 key of the prime-order subgroup.
@@ -75,11 +75,11 @@ impl IdentityKeyPair for UndertoneIdentityKeyPair {
         Ok(self.secret.sign(parts))
     }
 
-    fn encode(&self, out: &mut Writer) {
-        out.bytes(self.secret.seed().expose());
+    fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(*self.secret.seed().expose())
     }
 
-    fn decode(input: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self::new(SigningSecret::from_seed(input.secret()?)))
+    fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Ok(Self::new(SigningSecret::from_seed(Secret::from_slice(bytes)?)))
     }
 }
