@@ -9,3 +9,6 @@ pub mod kem;
 pub mod random;
 pub mod secret;
 pub mod split_kem;
+
+pub use secret::Secret;
+pub use zeroize::Zeroizing;

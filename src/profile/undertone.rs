@@ -267,15 +267,12 @@ pub fn prefix(out: &mut Writer, bytes: &[u8]) {
 fn message_key(keys: &MessageKeys<'_, Undertone>, header: &Header) -> (Secret<32>, [u8; 12]) {
     let salt: &[u8] = if rule::on(Rule::Sp7) { keys.post_quantum.expose() } else { &[] };
     let okm: Secret<44> = hkdf(salt, &[keys.seed.expose()], &[b"Undertone_1_message_key"]);
-    let mut key = [0; 32];
-    let mut nonce = [0; 12];
-    for (to, from) in key.iter_mut().chain(nonce.iter_mut()).zip(okm.expose()) {
-        *to = *from;
-    }
+    let (key, base): (Secret<32>, Secret<12>) = okm.split();
+    let mut nonce = *base.expose();
     for (to, guard) in nonce.iter_mut().zip(header.guard) {
         *to ^= guard;
     }
-    (Secret::new(key), nonce)
+    (key, nonce)
 }
 
 /// Section 6.5: every field always present, so that every header is of one length (HE-7).

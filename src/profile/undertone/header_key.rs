@@ -18,12 +18,8 @@ impl EncryptedHeader {
     /// Derives cipher key and tag.
     pub fn new(key: Secret<32>) -> Self {
         let okm: Secret<48> = hkdf(&[], &[key.expose()], &[b"Undertone_1_header"]);
-        let mut cipher = [0; 32];
-        let mut tag = [0; 16];
-        for (to, from) in cipher.iter_mut().chain(tag.iter_mut()).zip(okm.expose()) {
-            *to = *from;
-        }
-        Self { key, cipher: Secret::new(cipher), tag: Secret::new(tag) }
+        let (cipher, tag) = okm.split();
+        Self { key, cipher, tag }
     }
 
     /// The key of the header's cipher.
