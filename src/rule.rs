@@ -8,7 +8,16 @@
 /// A requirement that some attack needs to be broken. Named after its id: `Pq13` is PQ-13.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, dead_code, reason = "each name is the id of the requirement that documents it")]
-pub enum Rule {}
+pub enum Rule {
+    Br2,
+    K3,
+    P2,
+    P5,
+    Pq4,
+    Pq26,
+    Xe5,
+    Xe6,
+}
 
 /// Whether `rule` is in force.
 #[cfg(not(feature = "__internals"))]

@@ -3,12 +3,17 @@
 
 #![allow(dead_code, reason = "some functions serve one profile or the tests only")]
 
+pub mod agreement;
+pub mod ed25519;
+mod edwards;
 pub mod hash;
 pub mod kdf;
 pub mod kem;
 pub mod random;
 pub mod secret;
 pub mod split_kem;
+#[cfg(feature = "signal")]
+pub mod xeddsa;
 
 pub use secret::Secret;
 pub use zeroize::Zeroizing;
