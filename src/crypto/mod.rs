@@ -3,9 +3,16 @@
 
 #![allow(dead_code, reason = "some functions serve one profile or the tests only")]
 
+pub mod aead;
 pub mod agreement;
+#[cfg(feature = "signal")]
+pub mod cbc;
+#[cfg(feature = "signal")]
+pub mod ctr;
 pub mod ed25519;
 mod edwards;
+#[cfg(feature = "signal")]
+pub mod gcm_siv;
 pub mod hash;
 pub mod kdf;
 pub mod kem;
