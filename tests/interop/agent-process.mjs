@@ -7,6 +7,7 @@ import { ERROR_KINDS, Refusal } from './party.mjs';
 const KEPT_DIAGNOSTICS = 4000;
 const END_OF_INPUT_GRACE_MS = 10_000;
 const PROCESSES = 2;
+const NEWLINE = Buffer.from('\n');
 
 export class AgentProcess {
   #child;
@@ -39,7 +40,7 @@ export class AgentProcess {
   }
 
   /**
-   * Sends one line as it stands and returns the answer, errors included. An answer that is no JSON object, or an error
+   * Sends one line (text or bytes) as it stands and returns the answer, errors included. An answer that is no JSON object, or an error
    * of a kind that nobody defined, is a defect of the agent and fails the schedule.
    */
   async rawRequest(line) {
@@ -49,7 +50,7 @@ export class AgentProcess {
         return;
       }
       this.#waiting.push({ settle: resolve, fail: reject });
-      this.#child.stdin.write(`${line}\n`);
+      this.#child.stdin.write(Buffer.concat([Buffer.from(line), NEWLINE]));
     });
     let answer;
     try {

@@ -15,6 +15,7 @@ import { fingerprintSchedule } from './schedules/fingerprint.mjs';
 import { flightSchedule } from './schedules/flights.mjs';
 import { groupSchedule } from './schedules/group.mjs';
 import { importSchedule } from './schedules/record-import.mjs';
+import { malformedSchedule } from './schedules/malformed.mjs';
 import { sealedSchedule } from './schedules/sealed.mjs';
 import { sessionSchedule } from './schedules/session.mjs';
 
@@ -36,11 +37,12 @@ const KINDS = {
   sealed: sealedSchedule,
   fingerprint: fingerprintSchedule,
   import: importSchedule,
+  malformed: malformedSchedule,
 };
 
 /** The kind of a seed: twenty seeds in a row hold them in these proportions. */
 const ROTA = [
-  'session', 'group', 'session', 'sealed', 'session', 'import', 'group', 'session', 'flights', 'session',
+  'session', 'group', 'session', 'sealed', 'session', 'import', 'group', 'session', 'flights', 'malformed',
   'session', 'epochs', 'group', 'session', 'sealed', 'import', 'session', 'group', 'fingerprint', 'session',
 ];
 
@@ -70,6 +72,7 @@ async function main() {
   for (let i = 0; i < schedules; i += 1) {
     const seed = firstSeed + i;
     const kind = options.only ?? ROTA[seed % ROTA.length];
+    if (!appliesTo(kind, pairing)) continue;
     const count = counts.get(kind) ?? { passed: 0, failed: 0, events: 0, milliseconds: 0 };
     counts.set(kind, count);
     const begun = performance.now();
@@ -80,6 +83,11 @@ async function main() {
   }
   const endedWell = await pool.close();
   return report(counts, endedWell);
+}
+
+/** Malformed requests concern the agent alone. */
+function appliesTo(kind, pairing) {
+  return kind !== 'malformed' || pairing.includes('agent');
 }
 
 /** Runs one schedule; returns whether it passed, and how many events it had. A schedule without any proves nothing. */
