@@ -30,6 +30,8 @@ pub trait Profile: PostQuantumProfile + sealed::Sealed + Sized + Send + Sync + '
     const AUTHENTICATES_HEADER_FIRST: bool;
     /// Whether the header's `pn` closes the receiving chain that went before.
     const CLOSES_CHAINS: bool;
+    /// Whether a session with another device of the same account may jump without bound.
+    const TRUSTS_OWN_DEVICES: bool;
     /// How long a skipped message key is kept, in seconds.
     const SKIPPED_KEY_AGE: Option<u64>;
     /// How long an archived session may still receive, in seconds.

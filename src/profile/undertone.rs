@@ -97,6 +97,7 @@ impl Profile for Undertone {
     const RECORD_TAG: u8 = 1;
     const AUTHENTICATES_HEADER_FIRST: bool = true;
     const CLOSES_CHAINS: bool = true;
+    const TRUSTS_OWN_DEVICES: bool = false;
     const SKIPPED_KEY_AGE: Option<u64> = Some(7 * 86_400);
     const ARCHIVED_AGE: Option<u64> = Some(30 * 86_400);
 

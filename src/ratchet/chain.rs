@@ -62,7 +62,13 @@ impl<P: Profile> ReceivingChain<P> {
     ///
     /// # Errors
     /// `message.duplicate` for a message read before, `message.too_far_ahead` beyond the limits.
-    pub fn stage(&self, n: u32, now: u64, budget: &mut StepBudget) -> Result<(Secret<32>, ChainChange)> {
+    pub fn stage(
+        &self,
+        n: u32,
+        own_device: bool,
+        now: u64,
+        budget: &mut StepBudget,
+    ) -> Result<(Secret<32>, ChainChange)> {
         if n < self.next {
             let seed = self.skipped.get(n).ok_or(Fault::MessageDuplicate)?;
             return Ok((Secret::new(*seed.expose()), ChainChange::UseSkipped(n)));
@@ -76,10 +82,12 @@ impl<P: Profile> ReceivingChain<P> {
             return Err(Fault::SessionExhausted.into());
         }
         let jump = n - self.next;
-        if rule::on(Rule::Dr7) && jump > MAX_FORWARD_JUMP {
-            return Err(Fault::MessageTooFarAhead.into());
+        if !own_device {
+            if rule::on(Rule::Dr7) && jump > MAX_FORWARD_JUMP {
+                return Err(Fault::MessageTooFarAhead.into());
+            }
+            budget.classical(jump)?;
         }
-        budget.classical(jump)?;
         let (key, passed) = if P::AUTHENTICATES_HEADER_FIRST {
             let (key, passed) = walk_and_keep::<P>(key, self.next, n, now);
             (key, Some(passed))

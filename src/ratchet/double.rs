@@ -23,6 +23,8 @@ pub struct DoubleRatchet<P: Profile> {
     receiving: Vec<ReceivingChain<P>>,
     /// The number of messages sent in the sending chain before this one.
     previously_sent: u32,
+    /// Whether the peer is a device of the same account that may jump without bound.
+    own_device: bool,
 }
 
 /// Whether and how this side can send. An absent chain is a state, never an input of a KDF (B11, DR-4).
@@ -112,19 +114,25 @@ impl<P: Profile> DoubleRatchet<P> {
     pub fn initiator(
         secrets: (Secret<32>, P::HeaderKey, P::HeaderKey),
         signed_prekey: &AgreementKey,
+        own_device: bool,
         rng: &mut impl TryCryptoRng,
     ) -> Result<Self> {
         let (root, sending_header, next_receiving) = secrets;
         let pair = AgreementSecret::generate(rng)?;
         let (root, key, next_header) = P::root_step(&root, &pair.agree(signed_prekey)?);
         let sending = Sending::Active(SendingChain { pair, key, next: 0, header: sending_header, next_header });
-        Ok(Self { root, sending, next_receiving, receiving: Vec::new(), previously_sent: 0 })
+        Ok(Self { root, sending, next_receiving, receiving: Vec::new(), previously_sent: 0, own_device })
     }
 
     /// The responder's state before it has read anything. It does not hold the signed prekey (DR-16, B10).
-    pub const fn responder(root: Secret<32>, sending_header: P::HeaderKey, next_receiving: P::HeaderKey) -> Self {
+    pub const fn responder(
+        root: Secret<32>,
+        sending_header: P::HeaderKey,
+        next_receiving: P::HeaderKey,
+        own_device: bool,
+    ) -> Self {
         let sending = Sending::Never { header: sending_header };
-        Self { root, sending, next_receiving, receiving: Vec::new(), previously_sent: 0 }
+        Self { root, sending, next_receiving, receiving: Vec::new(), previously_sent: 0, own_device }
     }
 
     /// A state as an official client's record holds it.
@@ -135,8 +143,9 @@ impl<P: Profile> DoubleRatchet<P> {
         next_receiving: P::HeaderKey,
         receiving: Vec<ReceivingChain<P>>,
         previously_sent: u32,
+        own_device: bool,
     ) -> Self {
-        Self { root, sending, next_receiving, receiving, previously_sent }
+        Self { root, sending, next_receiving, receiving, previously_sent, own_device }
     }
 
     /// Stages the next message to send; the sending step is made here if it is due.
@@ -227,7 +236,7 @@ impl<P: Profile> DoubleRatchet<P> {
         match place {
             Place::Chain(index) => {
                 let chain = self.receiving.get(index).ok_or(Fault::MessageAuthentication)?;
-                let (seed, change) = chain.stage(header.n, now, budget)?;
+                let (seed, change) = chain.stage(header.n, self.own_device, now, budget)?;
                 Ok((seed, ReceiveChange::Chain(index, change)))
             }
             Place::NextChain => self.stage_turn(header, signed_prekey, now, budget),
@@ -302,7 +311,7 @@ impl<P: Profile> DoubleRatchet<P> {
         }
         let (root, key, next_receiving) = P::root_step(&self.root, &ours.agree(&header.ratchet_key)?);
         let chain = ReceivingChain::new(header.ratchet_key, self.next_receiving.duplicate(), key);
-        let (seed, change) = chain.stage(header.n, now, budget)?;
+        let (seed, change) = chain.stage(header.n, self.own_device, now, budget)?;
         Ok((seed, ReceiveChange::Turn(Box::new(Turn { root, chain, change, next_receiving, previous_end }))))
     }
 
@@ -350,7 +359,7 @@ impl<P: Profile> DoubleRatchet<P> {
     pub fn encode(&self, out: &mut Writer) {
         out.bytes(self.root.expose());
         self.next_receiving.encode(out);
-        out.u32(self.previously_sent);
+        out.u32(self.previously_sent).flag(self.own_device);
         match &self.sending {
             Sending::Never { header } => {
                 out.u8(0);
@@ -377,6 +386,7 @@ impl<P: Profile> DoubleRatchet<P> {
         let root = input.secret()?;
         let next_receiving = P::HeaderKey::decode(input)?;
         let previously_sent = input.u32()?;
+        let own_device = input.flag()?;
         let sending = match input.u8()? {
             0 => Sending::Never { header: P::HeaderKey::decode(input)? },
             1 => {
@@ -401,7 +411,7 @@ impl<P: Profile> DoubleRatchet<P> {
             return Err(fault.into());
         }
         let receiving = (0..count).map(|_| ReceivingChain::decode(input)).collect::<Result<Vec<_>>>()?;
-        Ok(Self { root, sending, next_receiving, receiving, previously_sent })
+        Ok(Self { root, sending, next_receiving, receiving, previously_sent, own_device })
     }
 }
 

@@ -44,14 +44,14 @@ impl<P: Profile> Ratchet<P> {
     ) -> Result<Self> {
         let (classical, post_quantum) = headers_by_role(secrets, true);
         let post_quantum = PostQuantumRatchet::initiator(&post_quantum, own_device);
-        Ok(Self { classical: DoubleRatchet::initiator(classical, signed_prekey, rng)?, post_quantum })
+        Ok(Self { classical: DoubleRatchet::initiator(classical, signed_prekey, own_device, rng)?, post_quantum })
     }
 
     /// The responder's state before it has read anything.
     pub fn responder(secrets: HandshakeSecrets<P>, own_device: bool) -> Self {
         let ((root, sending_header, next_receiving), post_quantum) = headers_by_role(secrets, false);
         Self {
-            classical: DoubleRatchet::responder(root, sending_header, next_receiving),
+            classical: DoubleRatchet::responder(root, sending_header, next_receiving, own_device),
             post_quantum: PostQuantumRatchet::responder(&post_quantum, own_device),
         }
     }
