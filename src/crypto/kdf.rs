@@ -3,11 +3,10 @@
 //! They stand on the bare SHA-256 compression function, so that a key schedule which is known beforehand is computed
 //! once: a ratchet steps a chain thousands of times under one and the same public salt.
 
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::{Secret, wipe};
 use core::iter::once;
 use sha2::block_api::compress256;
 use std::sync::LazyLock;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// HKDF-SHA256: extract with `salt` from the concatenated `ikm`, expand with the concatenated `info` to `N` bytes.
 ///
@@ -54,6 +53,19 @@ impl Extractor {
     pub fn extract(&self, parts: &[&[u8]]) -> Secret<32> {
         Secret::new(self.0.mac(parts.iter().copied()))
     }
+
+    /// HKDF-Extract of one 32-byte secret under two salts: a chain step. The two extractions are interleaved, which a
+    /// processor rewards.
+    #[inline]
+    #[must_use]
+    pub fn extract_pair(first: &Self, second: &Self, ikm: &Secret<32>) -> (Secret<32>, Secret<32>) {
+        let (mut left, mut right) = (first.0.inner, second.0.inner);
+        let mut block = padded(ikm.expose(), INNER_LENGTH);
+        compress256(&mut left, core::slice::from_ref(&block));
+        compress256(&mut right, core::slice::from_ref(&block));
+        wipe(&mut block);
+        (Secret::new(first.0.outer_hash(&mut left)), Secret::new(second.0.outer_hash(&mut right)))
+    }
 }
 
 /// HKDF with a salt of 32 zero bytes, 64 bytes of output, as two halves: one step of the sparse post-quantum chain.
@@ -85,7 +97,7 @@ static ZERO_SALT: LazyLock<KeySchedule> = LazyLock::new(|| KeySchedule::new(&[0;
 fn zero_salt_schedule(ikm: &Secret<32>) -> KeySchedule {
     let mut pseudorandom_key = ZERO_SALT.mac(once(ikm.expose().as_slice()));
     let schedule = KeySchedule::new(&pseudorandom_key);
-    pseudorandom_key.zeroize();
+    wipe(&mut pseudorandom_key);
     schedule
 }
 
@@ -101,11 +113,15 @@ fn expand(schedule: &KeySchedule, info: &[&[u8]], out: &mut [u8]) {
 }
 
 /// T(i - 1) of HKDF-Expand: empty at first.
-#[derive(Zeroize, ZeroizeOnDrop)]
 struct Previous {
     bytes: [u8; HASH],
-    #[zeroize(skip)]
     length: usize,
+}
+
+impl Drop for Previous {
+    fn drop(&mut self) {
+        wipe(&mut self.bytes);
+    }
 }
 
 impl Previous {
@@ -115,10 +131,16 @@ impl Previous {
 }
 
 /// The two SHA-256 states of HMAC after their first block, the padded key.
-#[derive(Zeroize, ZeroizeOnDrop)]
 struct KeySchedule {
     inner: [u32; 8],
     outer: [u32; 8],
+}
+
+impl Drop for KeySchedule {
+    fn drop(&mut self) {
+        wipe(&mut self.inner);
+        wipe(&mut self.outer);
+    }
 }
 
 impl KeySchedule {
@@ -137,7 +159,7 @@ impl KeySchedule {
         compress256(&mut schedule.inner, core::slice::from_ref(&block));
         block.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5C);
         compress256(&mut schedule.outer, core::slice::from_ref(&block));
-        block.zeroize();
+        wipe(&mut block);
         schedule
     }
 
@@ -145,29 +167,44 @@ impl KeySchedule {
     fn mac<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> [u8; HASH] {
         let mut inner = Sha256Stream::resume(self.inner, BLOCK as u64);
         parts.for_each(|part| inner.absorb(part));
-        let mut outer = Sha256Stream::resume(self.outer, BLOCK as u64);
-        outer.absorb(&to_bytes(inner.finish()));
-        to_bytes(outer.finish())
+        self.outer_hash(&mut inner.finish())
+    }
+
+    /// The second hash of HMAC, over the state that the first one ended in.
+    #[inline]
+    fn outer_hash(&self, inner: &mut [u32; 8]) -> [u8; HASH] {
+        let mut block = padded(&to_bytes(*inner), INNER_LENGTH);
+        let mut state = self.outer;
+        compress256(&mut state, core::slice::from_ref(&block));
+        let hash = to_bytes(state);
+        wipe(&mut block);
+        wipe(&mut state);
+        wipe(inner);
+        hash
     }
 
     /// The key schedule of HKDF-Expand: the extracted key never leaves this function.
     fn mac_once(&self, parts: &[&[u8]]) -> Self {
         let mut pseudorandom_key = self.mac(parts.iter().copied());
         let schedule = Self::new(&pseudorandom_key);
-        pseudorandom_key.zeroize();
+        wipe(&mut pseudorandom_key);
         schedule
     }
 }
 
 /// SHA-256 from a given state onwards.
-#[derive(Zeroize, ZeroizeOnDrop)]
 struct Sha256Stream {
     state: [u32; 8],
     block: [u8; BLOCK],
-    #[zeroize(skip)]
     filled: usize,
-    #[zeroize(skip)]
     length: u64,
+}
+
+impl Drop for Sha256Stream {
+    fn drop(&mut self) {
+        wipe(&mut self.state);
+        wipe(&mut self.block);
+    }
 }
 
 impl Sha256Stream {
@@ -223,6 +260,25 @@ impl Sha256Stream {
         compress256(&mut self.state, core::slice::from_ref(&self.block));
         self.state
     }
+}
+
+/// The bits of one padded key and one hash: the length of what the last compression of HMAC ends.
+const INNER_LENGTH: u64 = (BLOCK + HASH) as u64 * 8;
+
+/// The last block of a message that ends in 32 bytes and has `bits` bits in all.
+#[inline]
+fn padded(tail: &[u8; HASH], bits: u64) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    if let Some((front, padding)) = block.split_first_chunk_mut::<HASH>() {
+        *front = *tail;
+        if let Some(marker) = padding.first_mut() {
+            *marker = 0x80;
+        }
+        if let Some(length) = padding.last_chunk_mut::<8>() {
+            *length = bits.to_be_bytes();
+        }
+    }
+    block
 }
 
 #[inline]
@@ -287,6 +343,9 @@ mod tests {
         assert_eq!(hkdf_zero_salt_first32(&key, &info), hkdf_zero_salt_64(&key, &info).0);
 
         let extractor = Extractor::new(b"Undertone public salt");
+        let other = Extractor::new(&[]);
+        let pair = (extractor.extract(&[key.expose()]), other.extract(&[key.expose()]));
+        assert_eq!(Extractor::extract_pair(&extractor, &other, &key), pair);
         for length in [0, 1, 32, 55, 56, 64, 200] {
             let input = vec![0xEE; length];
             assert_eq!(extractor.extract(&[&input]).expose(), &hmac(b"Undertone public salt", &[&input]));

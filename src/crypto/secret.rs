@@ -5,12 +5,11 @@ use crate::error::{Fault, Result};
 use core::fmt;
 use rand_core::TryCryptoRng;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
 
 /// `N` secret bytes.
 ///
 /// A copy is made only where the code says so, with `Secret::new(*secret.expose())`.
-#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Secret<const N: usize>([u8; N]);
 
 impl<const N: usize> Secret<N> {
@@ -63,6 +62,20 @@ impl<const N: usize> Secret<N> {
     }
 }
 
+impl<const N: usize> Zeroize for Secret<N> {
+    fn zeroize(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+impl<const N: usize> Drop for Secret<N> {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+impl<const N: usize> ZeroizeOnDrop for Secret<N> {}
+
 impl<const N: usize> PartialEq for Secret<N> {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -75,6 +88,15 @@ impl<const N: usize> fmt::Debug for Secret<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
+}
+
+/// Overwrites secret words; the compiler may not leave it out.
+///
+/// Wide stores and one barrier, where `Zeroize` for arrays stores byte by byte: a chain step wipes more than it hashes.
+#[inline]
+pub(in crate::crypto) fn wipe<W: Copy + Default, const N: usize>(words: &mut [W; N]) {
+    words.fill(W::default());
+    optimization_barrier(words);
 }
 
 #[cfg(test)]
