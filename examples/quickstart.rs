@@ -70,7 +70,10 @@ fn post_quantum_epochs(mailbox: &mut Mailbox, alice: &mut Person, bob: &mut Pers
 /// What Alice and Bob compare, aloud or by scanning: the proof that no one stands between them.
 fn safety_numbers(alice: &Person, bob: &Person) -> Result<()> {
     println!("\n— The safety number");
-    let party = |person: &Person| FingerprintParty { account_id: person.name().as_bytes(), identity_key: person.identity.public() };
+    let party = |person: &Person| FingerprintParty {
+        account_id: person.name().as_bytes(),
+        identity_key: person.identity.public(),
+    };
     let alices = Fingerprint::new(FingerprintVersion::Two, &party(alice), &party(bob));
     let bobs = Fingerprint::new(FingerprintVersion::Two, &party(bob), &party(alice));
     println!("Alice sees {}", alices.digits());

@@ -11,12 +11,24 @@ mod crypto;
 mod error;
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
+pub mod profile;
+#[cfg(not(feature = "__internals"))]
+#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
+mod profile;
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
 pub mod rule;
 #[cfg(not(feature = "__internals"))]
 mod rule;
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub mod wire;
+#[cfg(not(feature = "__internals"))]
+mod wire;
 
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
 pub use error::Fault;
 
 pub use error::{Error, ErrorKind, Result};
+pub use wire::Address;

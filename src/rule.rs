@@ -9,6 +9,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, dead_code, reason = "each name is the id of the requirement that documents it")]
 pub enum Rule {
+    Sp7,
+    Se3,
+    Pq16,
+    Dr7,
+    B11,
     Br2,
     K3,
     P2,

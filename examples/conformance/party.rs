@@ -91,11 +91,8 @@ impl<P: WireProfile> Party<P> {
 
     /// A bundle to hand out: each with prekeys of its own where `one_time` asks for it.
     pub fn bundle(&mut self, one_time: bool) -> Result<PrekeyBundle<P>> {
-        let device = LocalDevice {
-            identity: &self.identity,
-            address: &self.address,
-            registration_id: self.registration_id,
-        };
+        let device =
+            LocalDevice { identity: &self.identity, address: &self.address, registration_id: self.registration_id };
         if one_time {
             self.prekeys.add_one_time(&device, 1, now(), &mut SysRng)?;
         }
@@ -104,11 +101,8 @@ impl<P: WireProfile> Party<P> {
 
     /// Begins a session with `peer`.
     pub fn process_bundle(&mut self, peer: &Address, bundle: &PrekeyBundle<P>) -> Result<()> {
-        let device = LocalDevice {
-            identity: &self.identity,
-            address: &self.address,
-            registration_id: self.registration_id,
-        };
+        let device =
+            LocalDevice { identity: &self.identity, address: &self.address, registration_id: self.registration_id };
         let trusted = trusted(&self.pins, peer);
         let policy = HandshakePolicy::default();
         let mut fresh = None;
@@ -126,11 +120,8 @@ impl<P: WireProfile> Party<P> {
 
     /// Encrypts for `peer`.
     pub fn encrypt(&mut self, peer: &Address, plaintext: &[u8]) -> Result<Envelope> {
-        let device = LocalDevice {
-            identity: &self.identity,
-            address: &self.address,
-            registration_id: self.registration_id,
-        };
+        let device =
+            LocalDevice { identity: &self.identity, address: &self.address, registration_id: self.registration_id };
         let no_session = || Failure::of("no_session", "there is no session with this peer");
         let record = self.sessions.get_mut(peer).ok_or_else(no_session)?;
         Ok(record.encrypt(&device, plaintext, &trusted(&self.pins, peer), now(), &mut SysRng)?)
@@ -138,11 +129,8 @@ impl<P: WireProfile> Party<P> {
 
     /// Decrypts a message from `peer`.
     pub fn decrypt(&mut self, peer: &Address, kind: EnvelopeKind, bytes: &[u8]) -> Result<Vec<u8>> {
-        let device = LocalDevice {
-            identity: &self.identity,
-            address: &self.address,
-            registration_id: self.registration_id,
-        };
+        let device =
+            LocalDevice { identity: &self.identity, address: &self.address, registration_id: self.registration_id };
         let trusted = trusted(&self.pins, peer);
         let mut fresh = None;
         let decrypted = match kind {
@@ -213,9 +201,7 @@ impl<P: WireProfile> Party<P> {
 
     /// The whole state. The same state always gives the same bytes.
     pub fn save(&self) -> Value {
-        let entry = |address: &Address, bytes: Vec<u8>| {
-            json!({ "name": address.name(), "device": address.device(), "bytes": base64(bytes) })
-        };
+        let entry = |address: &Address, bytes: Vec<u8>| json!({ "name": address.name(), "device": address.device(), "bytes": base64(bytes) });
         json!({
             "profile": P::NAME,
             "name": self.address.name(),
@@ -268,9 +254,7 @@ impl<P: WireProfile> Party<P> {
 
     /// Two fresh parties in an answered session, the first able to send to the second.
     pub fn pair(&self) -> Result<(Self, Self)> {
-        let fresh = |name: &str| {
-            Self::new(P::IdentityKeyPair::generate(&mut SysRng)?, Address::new(name, 1)?, 1)
-        };
+        let fresh = |name: &str| Self::new(P::IdentityKeyPair::generate(&mut SysRng)?, Address::new(name, 1)?, 1);
         let mut sender = fresh("aaaaaaaa-0000-4000-8000-000000000001")?;
         let mut receiver = fresh("aaaaaaaa-0000-4000-8000-000000000002")?;
         sender.process_bundle(&receiver.address, &receiver.bundle(true)?)?;
@@ -282,9 +266,6 @@ impl<P: WireProfile> Party<P> {
     }
 }
 
-fn trusted<'a, P: WireProfile>(
-    pins: &'a BTreeMap<Address, P::IdentityKey>,
-    peer: &Address,
-) -> TrustedIdentity<'a, P> {
+fn trusted<'a, P: WireProfile>(pins: &'a BTreeMap<Address, P::IdentityKey>, peer: &Address) -> TrustedIdentity<'a, P> {
     pins.get(peer).map_or(TrustedIdentity::FirstUse, TrustedIdentity::Pinned)
 }

@@ -105,15 +105,10 @@ impl Person {
     }
 
     /// Begins a session with whoever published `bundle`.
-    pub fn begin(
-        &mut self,
-        bundle: &PrekeyBundle<Undertone>,
-        policy: HandshakePolicy,
-    ) -> Result<HandshakeStrength> {
+    pub fn begin(&mut self, bundle: &PrekeyBundle<Undertone>, policy: HandshakePolicy) -> Result<HandshakeStrength> {
         let device = LocalDevice { identity: &self.identity, address: &self.address, registration_id: 1 };
         let mut record = SessionRecord::new(&device, bundle.address.clone())?;
-        let strength =
-            record.initiate(&device, bundle, &TrustedIdentity::FirstUse, policy, NOW, &mut SysRng)?;
+        let strength = record.initiate(&device, bundle, &TrustedIdentity::FirstUse, policy, NOW, &mut SysRng)?;
         self.known.insert(bundle.address.clone(), bundle.identity.clone());
         self.sessions.insert(bundle.address.clone(), record);
         Ok(strength)

@@ -303,13 +303,15 @@ fn decode_header(bytes: &[u8; HEADER]) -> Result<Header> {
     let (epoch, index) = (input.u64()?, input.u32()?);
     let kind = input.u8()?;
     let chunk = Chunk { index: input.u16()?, bytes: *input.array()? };
-    let payload = match BraidPayload::from_parts(kind, Some(chunk.clone())) {
-        Some(payload) => payload,
-        None if chunk == (Chunk { index: 0, bytes: [0; 32] }) => {
-            BraidPayload::from_parts(kind, None).ok_or_else(|| Error::from(Fault::BraidDecode))?
-        }
-        None => return Err(Fault::BraidDecode.into()),
+    let payload = match BraidPayload::has_chunk(kind) {
+        Some(true) => BraidPayload::from_parts(kind, Some(chunk)),
+        Some(false) if chunk == (Chunk { index: 0, bytes: [0; 32] }) => BraidPayload::from_parts(kind, None),
+        _ => None,
     };
+    let payload = payload.ok_or_else(|| Error::from(Fault::BraidDecode))?;
+    if n == u32::MAX || index == 0 || epoch == 0 {
+        return Err(Fault::MessageField.into());
+    }
     let guard = *input.array()?;
     input.finish()?;
     Ok(Header { ratchet_key, n, pn, post_quantum: PostQuantumHeader { epoch, index, payload }, guard })

@@ -1,0 +1,229 @@
+//! What the post-quantum ratchet says in a message, and what differs in it between the profiles: labels and the
+//! steps of its chains.
+
+use crate::crypto::Secret;
+use crate::crypto::kdf::{Extractor, hkdf};
+#[cfg(feature = "signal")]
+use crate::crypto::kdf::{hkdf_zero_salt_64, hkdf_zero_salt_first32};
+#[cfg(feature = "signal")]
+use crate::profile::Signal;
+use crate::profile::Undertone;
+use std::sync::LazyLock;
+
+/// The post-quantum ratchet's part of a message header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostQuantumHeader {
+    /// The epoch being negotiated, from 1. The message's key comes from the chains of the epoch before.
+    pub epoch: u64,
+    /// The message's place in the chain, from 1.
+    pub index: u32,
+    /// What it brings to the negotiation.
+    pub payload: BraidPayload,
+}
+
+/// One step of the key agreement that is braided into the messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BraidPayload {
+    /// Nothing.
+    None,
+    /// A chunk of the header of the public key, and its MAC.
+    Hdr(Chunk),
+    /// A chunk of the vector of the public key.
+    Ek(Chunk),
+    /// The same, and the first part of the ciphertext has arrived.
+    EkCt1Ack(Chunk),
+    /// The first part of the ciphertext has arrived.
+    Ct1Ack,
+    /// A chunk of the first part of the ciphertext.
+    Ct1(Chunk),
+    /// A chunk of the second part of the ciphertext, and its MAC.
+    Ct2(Chunk),
+}
+
+/// One chunk of the erasure code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Its place in the code.
+    pub index: u16,
+    /// Its content.
+    pub bytes: [u8; 32],
+}
+
+impl BraidPayload {
+    /// The number that stands for the kind of payload on the wire, 0 to 6.
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Hdr(_) => 1,
+            Self::Ek(_) => 2,
+            Self::EkCt1Ack(_) => 3,
+            Self::Ct1Ack => 4,
+            Self::Ct1(_) => 5,
+            Self::Ct2(_) => 6,
+        }
+    }
+
+    /// The chunk it carries, if its kind has one.
+    pub const fn chunk(&self) -> Option<&Chunk> {
+        match self {
+            Self::None | Self::Ct1Ack => None,
+            Self::Hdr(chunk) | Self::Ek(chunk) | Self::EkCt1Ack(chunk) | Self::Ct1(chunk) | Self::Ct2(chunk) => {
+                Some(chunk)
+            }
+        }
+    }
+
+    /// Whether payloads of this kind carry a chunk. `None`: there is no such kind.
+    pub const fn has_chunk(kind: u8) -> Option<bool> {
+        match kind {
+            0 | 4 => Some(false),
+            1..=3 | 5 | 6 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The payload of this kind. `None`: there is no such kind, or it has a chunk and none is given, or the reverse (BR-10).
+    pub const fn from_parts(kind: u8, chunk: Option<Chunk>) -> Option<Self> {
+        match (kind, chunk) {
+            (0, None) => Some(Self::None),
+            (1, Some(chunk)) => Some(Self::Hdr(chunk)),
+            (2, Some(chunk)) => Some(Self::Ek(chunk)),
+            (3, Some(chunk)) => Some(Self::EkCt1Ack(chunk)),
+            (4, None) => Some(Self::Ct1Ack),
+            (5, Some(chunk)) => Some(Self::Ct1(chunk)),
+            (6, Some(chunk)) => Some(Self::Ct2(chunk)),
+            _ => None,
+        }
+    }
+}
+
+/// The labels and the chain steps of a profile's post-quantum ratchet.
+pub trait PostQuantumProfile {
+    /// Label of the authenticator's update; the epoch follows it (BR-3).
+    const AUTHENTICATOR_UPDATE: &[u8];
+    /// Label of the MAC over a public key's header; the epoch follows it.
+    const EK_HEADER: &[u8];
+    /// Label of the MAC over a ciphertext; the epoch follows it.
+    const CIPHERTEXT: &[u8];
+    /// Label of an epoch's secret; the epoch follows it (BR-4).
+    const EPOCH_SECRET: &[u8];
+
+    /// The root, the initiator's and the responder's first chain key, from the handshake's secret (SP-2).
+    fn chain_start(secret: &Secret<32>) -> [Secret<32>; 3];
+
+    /// The next root, and the initiator's and the responder's chain key of an epoch, from the epoch's secret. The root makes
+    /// it the session's own (BR-9).
+    fn chain_add_epoch(root: &Secret<32>, epoch_secret: &Secret<32>) -> [Secret<32>; 3];
+
+    /// The next chain key, and the key of message `index`, counted from 1 (SP-2: the counter is bound in).
+    fn chain_step(chain: &Secret<32>, index: u32) -> (Secret<32>, Secret<32>);
+
+    /// The next chain key alone.
+    fn chain_walk(chain: &Secret<32>, index: u32) -> Secret<32>;
+}
+
+impl PostQuantumProfile for Undertone {
+    const AUTHENTICATOR_UPDATE: &[u8] = b"Undertone_1_braid_authenticator";
+    const EK_HEADER: &[u8] = b"Undertone_1_braid_header";
+    const CIPHERTEXT: &[u8] = b"Undertone_1_braid_ciphertext";
+    const EPOCH_SECRET: &[u8] = b"Undertone_1_braid_epoch";
+
+    fn chain_start(secret: &Secret<32>) -> [Secret<32>; 3] {
+        hkdf::<96>(&[], &[secret.expose()], &[b"Undertone_1_pq_chain_start"]).pieces()
+    }
+
+    fn chain_add_epoch(root: &Secret<32>, epoch_secret: &Secret<32>) -> [Secret<32>; 3] {
+        hkdf::<96>(root.expose(), &[epoch_secret.expose()], &[b"Undertone_1_pq_chain_epoch"]).pieces()
+    }
+
+    fn chain_step(chain: &Secret<32>, index: u32) -> (Secret<32>, Secret<32>) {
+        (Self::chain_walk(chain, index), KEY.extract(&[chain.expose(), &index.to_be_bytes()]))
+    }
+
+    fn chain_walk(chain: &Secret<32>, index: u32) -> Secret<32> {
+        NEXT.extract(&[chain.expose(), &index.to_be_bytes()])
+    }
+}
+
+#[cfg(feature = "signal")]
+impl PostQuantumProfile for Signal {
+    const AUTHENTICATOR_UPDATE: &[u8] = b"Signal_PQCKA_V1_MLKEM768:Authenticator Update";
+    const EK_HEADER: &[u8] = b"Signal_PQCKA_V1_MLKEM768:ekheader";
+    const CIPHERTEXT: &[u8] = b"Signal_PQCKA_V1_MLKEM768:ciphertext";
+    const EPOCH_SECRET: &[u8] = b"Signal_PQCKA_V1_MLKEM768:SCKA Key";
+
+    fn chain_start(secret: &Secret<32>) -> [Secret<32>; 3] {
+        hkdf::<96>(&[], &[secret.expose()], &[b"Signal PQ Ratchet V1 Chain  Start"]).pieces()
+    }
+
+    fn chain_add_epoch(root: &Secret<32>, epoch_secret: &Secret<32>) -> [Secret<32>; 3] {
+        hkdf::<96>(root.expose(), &[epoch_secret.expose()], &[b"Signal PQ Ratchet V1 Chain Add Epoch"]).pieces()
+    }
+
+    fn chain_step(chain: &Secret<32>, index: u32) -> (Secret<32>, Secret<32>) {
+        hkdf_zero_salt_64(chain, &[&index.to_be_bytes(), SIGNAL_NEXT])
+    }
+
+    fn chain_walk(chain: &Secret<32>, index: u32) -> Secret<32> {
+        hkdf_zero_salt_first32(chain, &[&index.to_be_bytes(), SIGNAL_NEXT])
+    }
+}
+
+static NEXT: LazyLock<Extractor> = LazyLock::new(|| Extractor::new(b"Undertone_1_pq_chain_next"));
+static KEY: LazyLock<Extractor> = LazyLock::new(|| Extractor::new(b"Undertone_1_pq_chain_key"));
+#[cfg(feature = "signal")]
+const SIGNAL_NEXT: &[u8] = b"Signal PQ Ratchet V1 Chain Next";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// BR-10: there are seven kinds, each with a chunk or without, and no other.
+    #[test]
+    fn kinds_go_both_ways() {
+        let chunk = Chunk { index: 7, bytes: [9; 32] };
+        for kind in 0..=u8::MAX {
+            let with = BraidPayload::from_parts(kind, Some(chunk.clone()));
+            let without = BraidPayload::from_parts(kind, None);
+            assert_eq!(with.is_some(), BraidPayload::has_chunk(kind) == Some(true));
+            assert_eq!(without.is_some(), BraidPayload::has_chunk(kind) == Some(false));
+            for payload in [with, without].into_iter().flatten() {
+                assert_eq!(payload.kind(), kind);
+                assert_eq!(BraidPayload::from_parts(kind, payload.chunk().cloned()), Some(payload));
+            }
+        }
+    }
+
+    /// SP-2, SP-4: walking is stepping without the key, and the counter changes both outputs.
+    #[test]
+    fn walking_agrees_with_stepping() {
+        fn check<P: PostQuantumProfile>() {
+            let chain = Secret::new([3; 32]);
+            assert_eq!(P::chain_walk(&chain, 5), P::chain_step(&chain, 5).0);
+            assert_ne!(P::chain_step(&chain, 5).0, P::chain_step(&chain, 6).0);
+            assert_ne!(P::chain_step(&chain, 5).1, P::chain_step(&chain, 6).1);
+            assert_ne!(P::chain_step(&chain, 5).0, P::chain_step(&chain, 5).1);
+        }
+        check::<Undertone>();
+        #[cfg(feature = "signal")]
+        check::<Signal>();
+    }
+
+    /// SP-2, SP-4: the chains of the Signal profile against the values of an independent implementation.
+    #[cfg(feature = "signal")]
+    #[test]
+    fn signal_chain_vectors() {
+        let hex = |secret: &Secret<32>| hex::encode(secret.expose());
+        let [root, a2b, b2a] = Signal::chain_start(&Secret::new([0x2A; 32]));
+        let (a2b, first) = Signal::chain_step(&a2b, 1);
+        assert_eq!(hex(&first), "8ba5d0297e070141d5814d9401ea870636a8bdd029f4b32bb79fba7394d84728");
+        let (_, second) = Signal::chain_step(&a2b, 2);
+        assert_eq!(hex(&second), "bd47438831875f7ea9a107e82ea51dfd4d4ea3035aaea5cfa366f65cef9655a7");
+        let (_, first) = Signal::chain_step(&b2a, 1);
+        assert_eq!(hex(&first), "6f4eff7392a6f48c6cd324379a0d363db0c678ffd95166192394842e1ec61e03");
+        let [root, a2b, _] = Signal::chain_add_epoch(&root, &Secret::new([7; 32]));
+        let (_, first) = Signal::chain_step(&a2b, 1);
+        assert_eq!(hex(&first), "0d4f547217a7d00930778e0fc8b3ba27b7ee5b16cdffb67ed41afc013ee85f3a");
+        assert_eq!(hex(&root), "77c716f54a79a10b83911204f6db99c4763f534f29031f7c9ddf844ba72c7687");
+    }
+}
