@@ -9,17 +9,21 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, dead_code, reason = "each name is the id of the requirement that documents it")]
 pub enum Rule {
-    Sp7,
-    Se3,
-    Pq16,
-    Dr7,
     B11,
+    B38,
     Br2,
+    Dr7,
     K3,
     P2,
     P5,
     Pq4,
+    Pq16,
     Pq26,
+    Se3,
+    Sp7,
+    Ss1,
+    Ss2,
+    Ss5,
     Xe5,
     Xe6,
 }
