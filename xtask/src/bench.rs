@@ -1,0 +1,151 @@
+//! `cargo xtask bench`: every operation beside the closest one of a peer, as ratios.
+
+use crate::workspace;
+use serde_json::Value;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// The benchmark that holds the rows; it writes them to the file that this variable names.
+const BENCHMARK: &str = "peers";
+const ROWS: &str = "UNDERTONE_BENCH_JSON";
+
+/// Below and above these a time reads better in another unit.
+const MICROSECOND: f64 = 1e3;
+const MILLISECOND: f64 = 1e6;
+
+struct Row {
+    name: String,
+    ours: f64,
+    peer: Option<(String, f64)>,
+}
+
+/// Runs the benchmark, prints its table, writes it to `benches/RESULTS.md` and the rows to `json`.
+pub fn run(json: Option<&str>) -> Result<(), String> {
+    let rows_file = workspace::target_directory().join("xtask").join("bench.json");
+    if let Some(folder) = rows_file.parent() {
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    let _ = fs::remove_file(&rows_file);
+    let status = workspace::cargo()
+        .args(["bench", "--package", "undertone", "--bench", BENCHMARK])
+        .env(ROWS, &rows_file)
+        .status()
+        .map_err(|error| format!("cargo bench: {error}"))?;
+    if !status.success() {
+        return Err("the benchmark failed".to_owned());
+    }
+    let text = fs::read_to_string(&rows_file).map_err(|error| format!("the benchmark wrote no rows: {error}"))?;
+    let rows = parse(&text)?;
+    let table = table(&rows);
+    println!("{table}");
+    let page = page(&table);
+    fs::write(workspace::root().join("benches/RESULTS.md"), page)
+        .map_err(|error| format!("benches/RESULTS.md: {error}"))?;
+    match json {
+        Some(file) => fs::write(Path::new(file), text).map_err(|error| format!("{file}: {error}")),
+        None => Ok(()),
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<Row>, String> {
+    let rows: Value = serde_json::from_str(text).map_err(|error| format!("the rows of the benchmark: {error}"))?;
+    let rows = rows.as_array().filter(|rows| !rows.is_empty()).ok_or("the benchmark measured nothing")?;
+    rows.iter()
+        .map(|row| {
+            let name = row["name"].as_str().ok_or("a row without a name")?.to_owned();
+            let ours = row["ours_ns"].as_f64().ok_or_else(|| format!("{name}: no time"))?;
+            let peer = row["peer"].as_str().map(str::to_owned).zip(row["peer_ns"].as_f64());
+            Ok(Row { name, ours, peer })
+        })
+        .collect()
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = String::from("| operation | undertone | peer | its time | ratio |\n|---|--:|---|--:|--:|\n");
+    for Row { name, ours, peer } in rows {
+        let (who, time, ratio) = match peer {
+            Some((who, time)) => (who.as_str(), shown(*time), format!("{:.2}", ours / time)),
+            None => ("", String::new(), String::new()),
+        };
+        let _ = writeln!(text, "| {name} | {} | {who} | {time} | {ratio} |", shown(*ours));
+    }
+    text
+}
+
+fn page(table: &str) -> String {
+    format!(
+        "# Benchmarks\n\n\
+         Written by `cargo xtask bench`: medians of one run on one machine, each row measured in turns with the peer's\n\
+         closest operation. A ratio below 1 means less time than the peer. Times move with the machine, ratios far less.\n\n\
+         - processor: {}\n- system: {} {}\n- compiler: {}\n- versions: undertone {}, {}\n\n{table}",
+        processor(),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        first_line(Command::new("rustc").arg("--version")),
+        locked("undertone"),
+        PEERS.map(|peer| format!("{peer} {}", locked(peer))).join(", "),
+    )
+}
+
+/// Peers and the primitives under us whose versions a reader of the numbers wants.
+const PEERS: [&str; 3] = ["vodozemac", "curve25519-dalek", "libcrux-ml-kem"];
+
+fn shown(nanoseconds: f64) -> String {
+    match nanoseconds {
+        short if short < MICROSECOND => format!("{short:.0} ns"),
+        middle if middle < MILLISECOND => format!("{:.2} µs", middle / MICROSECOND),
+        long => format!("{:.2} ms", long / MILLISECOND),
+    }
+}
+
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match model {
+        Some(model) => format!("{model}, {cores} cores"),
+        None => {
+            format!("{}, {cores} cores", first_line(Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"])))
+        }
+    }
+}
+
+/// The versions of a package in the lock file.
+fn locked(package: &str) -> String {
+    let lock = fs::read_to_string(workspace::root().join("Cargo.lock")).unwrap_or_default();
+    let name = format!("name = \"{package}\"");
+    let lines: Vec<&str> = lock.lines().collect();
+    let versions = lines.windows(2).filter(|pair| pair.first() == Some(&name.as_str()));
+    let versions = versions.filter_map(|pair| pair.last()?.strip_prefix("version = \"")?.strip_suffix('"'));
+    versions.collect::<Vec<_>>().join(" and ")
+}
+
+fn first_line(command: &mut Command) -> String {
+    let output =
+        command.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    output.lines().next().unwrap_or("unknown").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_a_table_with_ratios() {
+        let text = r#"[{"name":"round","ours_ns":1500.0,"peer":"vodozemac","peer_ns":3000.0,"ratio":0.5},
+                       {"name":"save","ours_ns":2500000,"peer":null,"peer_ns":null,"ratio":null}]"#;
+        let rows = parse(text).unwrap();
+        let table = table(&rows);
+        assert!(table.contains("| round | 1.50 µs | vodozemac | 3.00 µs | 0.50 |"), "{table}");
+        assert!(table.contains("| save | 2.50 ms |  |  |  |"), "{table}");
+    }
+
+    #[test]
+    fn no_rows_are_a_failure() {
+        assert!(parse("[]").is_err());
+        assert!(parse("[{\"ours_ns\":1}]").is_err());
+        assert!(parse("").is_err());
+    }
+}

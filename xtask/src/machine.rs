@@ -1,0 +1,98 @@
+//! Makes ready what a suite needs: installs it on Debian as root, elsewhere says what to install.
+
+use crate::step::{Report, Verdict};
+use crate::workspace;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Below this the interop runner and the official client do not run.
+const NODE: u32 = 20;
+
+/// `rustfmt` and `clippy`, which a minimal toolchain lacks.
+pub fn rust_components(report: &mut Report) -> bool {
+    [("fmt", "rustfmt"), ("clippy", "clippy")].into_iter().all(|(command, component)| {
+        works(workspace::cargo().args([command, "--version"]))
+            || report.run(component, Verdict::Preparation, rustup().args(["component", "add", component]))
+    })
+}
+
+/// The standard library for WebAssembly.
+pub fn wasm_target(report: &mut Report) -> bool {
+    report.run("target", Verdict::Preparation, rustup().args(["target", "add", "wasm32-unknown-unknown"]))
+}
+
+/// Node and npm.
+pub fn node(report: &mut Report) -> bool {
+    if node_version().is_none() || !works(Command::new("npm").arg("--version")) {
+        install(report, &["nodejs", "npm"]);
+    }
+    report_missing(report, "node", || match node_version() {
+        Some(version) if version >= NODE => Ok(()),
+        Some(version) => Err(format!("node {version} is too old: install Node {NODE} or newer")),
+        None => Err(format!("install Node {NODE} or newer, with npm")),
+    })
+}
+
+/// A Python of our own under the build directory, with `packages` as a requirements file lists them.
+pub fn python(report: &mut Report, packages: &Path) -> Option<PathBuf> {
+    let home = workspace::target_directory().join("xtask").join("python");
+    let python = home.join("bin").join("python3");
+    if !works(Command::new(&python).args(["-m", "pip", "--version"])) {
+        let make = || works(Command::new("python3").args(["-m", "venv"]).arg(&home));
+        if !make() {
+            install(report, &["python3", "python3-venv"]);
+            report_missing(report, "python", || {
+                make().then_some(()).ok_or_else(|| "install Python 3 with its venv module".to_owned())
+            })
+            .then_some(())?;
+        }
+    }
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(packages);
+    report.run("python packages", Verdict::Preparation, &mut pip).then_some(python)
+}
+
+fn install(report: &mut Report, packages: &[&str]) {
+    if !root_on_debian() {
+        return;
+    }
+    let quiet = |command: &mut Command| {
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+    };
+    let mut update = Command::new("apt-get");
+    quiet(update.arg("update"));
+    report.run("package lists", Verdict::Preparation, &mut update);
+    let mut install = Command::new("apt-get");
+    quiet(install.args(["install", "-y", "--no-install-recommends"]).args(packages));
+    report.run(&packages.join(" "), Verdict::Preparation, &mut install);
+}
+
+/// Only what is missing is worth a line of its own.
+fn report_missing(report: &mut Report, name: &str, check: impl Fn() -> Result<(), String>) -> bool {
+    check().is_ok() || report.check(name, check)
+}
+
+fn root_on_debian() -> bool {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    root && Path::new("/etc/debian_version").exists()
+}
+
+fn node_version() -> Option<u32> {
+    let output = Command::new("node").arg("--version").output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+fn rustup() -> Command {
+    let mut command = Command::new("rustup");
+    command.current_dir(workspace::root());
+    command
+}
+
+fn works(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,0 +1,213 @@
+//! The suites of `cargo xtask test`, and the table at its end.
+
+use crate::counts::Counts;
+use crate::step::{Report, Verdict};
+use crate::{machine, structure, trace, workspace};
+use std::process::Command;
+use std::time::Duration;
+
+/// Every suite, by the name it keeps for good.
+const SUITES: [(&str, Suite); 5] =
+    [("core", core), ("vectors", vectors), ("interop", interop), ("properties", properties), ("wasm", wasm)];
+
+/// All features, for tests that open the engine's private floors.
+const EVERYTHING: &str = "signal,__internals";
+
+type Suite = fn(&mut Report, &Options);
+
+struct Options {
+    /// Interop schedules to run.
+    schedules: u32,
+}
+
+/// Runs the suites named, or all; fails if a test fails or a suite ran none.
+pub fn run(arguments: &[&str]) -> Result<(), String> {
+    let (names, options) = parse(arguments)?;
+    let mut reports = Vec::new();
+    for (name, suite) in SUITES {
+        if names.is_empty() || names.contains(&name) {
+            let mut report = Report::new(name);
+            suite(&mut report, &options);
+            if report.counts.total() == 0 {
+                report.check("count", || Err("the suite ran nothing".to_owned()));
+            }
+            reports.push(report);
+        }
+    }
+    let sum = print_table(&reports);
+    println!("\n{} passed, {} failed", sum.passed, sum.failed);
+    if sum.failed == 0 { Ok(()) } else { Err(String::new()) }
+}
+
+fn parse<'a>(arguments: &[&'a str]) -> Result<(Vec<&'a str>, Options), String> {
+    let mut names = Vec::new();
+    let mut options = Options { schedules: 200 };
+    let mut rest = arguments.iter();
+    while let Some(&argument) = rest.next() {
+        if argument == "--schedules" {
+            options.schedules =
+                rest.next().and_then(|number| number.parse().ok()).ok_or("--schedules takes a number")?;
+        } else if SUITES.iter().any(|(name, _)| *name == argument) {
+            names.push(argument);
+        } else {
+            let known: Vec<&str> = SUITES.iter().map(|(name, _)| *name).collect();
+            return Err(format!("there is no suite {argument}; the suites are {}", known.join(", ")));
+        }
+    }
+    Ok((names, options))
+}
+
+/// The engine by itself: how it is written, what it documents, its unit, documentation and attack tests, its example.
+fn core(report: &mut Report, _: &Options) {
+    if !machine::rust_components(report) {
+        return;
+    }
+    report.run("format", Verdict::Check, workspace::cargo().args(["fmt", "--all", "--check"]));
+    report.check("structure", structure::run);
+    if trace::ENFORCED {
+        report.check("requirements", trace::check);
+    }
+    for (name, features) in [("lints", ""), ("lints, every feature", EVERYTHING)] {
+        let mut clippy = workspace::cargo();
+        clippy.args(["clippy", "--workspace", "--all-targets", "--features", features, "--", "-D", "warnings"]);
+        report.run(name, Verdict::Check, &mut clippy);
+    }
+    let mut doc = workspace::cargo();
+    doc.args(["doc", "--no-deps", "--package", "undertone", "--features", "signal"]).env("RUSTDOCFLAGS", "-D warnings");
+    report.run("documentation", Verdict::Check, &mut doc);
+
+    report.run("tasks", Verdict::Tests, tests("xtask", "").arg("--bins"));
+    report.run("unit tests", Verdict::Tests, tests("undertone", "").arg("--lib"));
+    let mut everything = tests("undertone", EVERYTHING);
+    everything.arg("--lib");
+    for target in integration_tests(|target| !target.starts_with("vectors") && !target.starts_with("properties")) {
+        everything.args(["--test", &target]);
+    }
+    report.run("unit and attack tests, every feature", Verdict::Tests, &mut everything);
+    let mut examples = workspace::cargo();
+    examples.args(["test", "--doc", "--package", "undertone", "--features", EVERYTHING]);
+    report.run("documentation tests", Verdict::Tests, &mut examples);
+
+    report.run("examples", Verdict::Check, workspace::cargo().args(["build", "--examples", "--features", "signal"]));
+    report.run("quickstart", Verdict::Check, workspace::cargo().args(["run", "--example", "quickstart"]));
+}
+
+/// Published known answers, and our own recomputed by a program that shares nothing with the engine.
+fn vectors(report: &mut Report, _: &Options) {
+    integration_suite(report, "vectors");
+    let folder = workspace::root().join("tests/vectors");
+    if let Some(python) = machine::python(report, &folder.join("requirements.txt")) {
+        let mut program = Command::new(python);
+        program.current_dir(&folder).arg("undertone_1.py");
+        report.run("undertone-1.json", Verdict::Tests, &mut program);
+    }
+}
+
+/// Random schedules with the official client at the other end.
+fn interop(report: &mut Report, options: &Options) {
+    let mut agent = workspace::cargo();
+    agent.args(["build", "--release", "--example", "conformance", "--features", "signal"]);
+    if !machine::node(report) || !report.run("conformance agent", Verdict::Preparation, &mut agent) {
+        return;
+    }
+    let folder = workspace::root().join("tests/interop");
+    let mut npm = Command::new("npm");
+    npm.current_dir(&folder).args(["install", "--no-audit", "--no-fund"]);
+    if !report.run("official client", Verdict::Preparation, &mut npm) {
+        return;
+    }
+    let mut runner = Command::new("node");
+    runner
+        .current_dir(&folder)
+        .args(["run.mjs", "--schedules", &options.schedules.to_string()])
+        .env("UNDERTONE_AGENT", workspace::target_directory().join("release/examples/conformance"));
+    report.run("schedules", Verdict::Tests, &mut runner);
+}
+
+/// Seeded schedules of both profiles against what must always hold.
+fn properties(report: &mut Report, _: &Options) {
+    integration_suite(report, "properties");
+}
+
+/// The engine in WebAssembly: that it compiles, and that it works there.
+fn wasm(report: &mut Report, _: &Options) {
+    if !machine::wasm_target(report) {
+        return;
+    }
+    for features in ["", "signal"] {
+        let mut check = workspace::cargo();
+        check.args(["check", "--package", "undertone", "--lib", "--target", "wasm32-unknown-unknown"]);
+        check.args(["--no-default-features", "--features", features]);
+        report.run(&format!("compile {features}"), Verdict::Check, &mut check);
+    }
+    let mut module = workspace::cargo();
+    module.args(["build", "--release", "--package", "undertone-wasm-tests", "--target", "wasm32-unknown-unknown"]);
+    if !machine::node(report) || !report.run("module", Verdict::Preparation, &mut module) {
+        return;
+    }
+    let built = workspace::target_directory().join("wasm32-unknown-unknown/release/undertone_wasm_tests.wasm");
+    let mut runner = Command::new("node");
+    runner.current_dir(workspace::root()).arg("tests/wasm/run.mjs").arg(built);
+    report.run("in node", Verdict::Tests, &mut runner);
+}
+
+/// The integration tests whose names begin with the suite's.
+fn integration_suite(report: &mut Report, prefix: &str) {
+    let targets = integration_tests(|target| target.starts_with(prefix));
+    let name = format!("tests/{prefix}");
+    if targets.is_empty() {
+        report.check(&name, || Err("there is no such test".to_owned()));
+        return;
+    }
+    let mut command = tests("undertone", EVERYTHING);
+    for target in &targets {
+        command.args(["--test", target]);
+    }
+    report.run(&name, Verdict::Tests, &mut command);
+}
+
+fn integration_tests(wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    workspace::targets("test").into_iter().filter(|target| wanted(target)).collect()
+}
+
+/// nextest where it is installed, and what comes with every toolchain where it is not.
+fn tests(package: &str, features: &str) -> Command {
+    let mut command = workspace::cargo();
+    let nextest =
+        workspace::cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    command.args(if nextest { ["nextest", "run"].as_slice() } else { ["test"].as_slice() });
+    command.args(["--no-fail-fast", "--package", package, "--features", features]);
+    command
+}
+
+fn print_table(reports: &[Report]) -> Counts {
+    println!("\n{:<12}{:>8}{:>8}{:>9}", "suite", "passed", "failed", "time");
+    let mut sum = Counts::default();
+    let mut time = Duration::ZERO;
+    for report in reports {
+        print_row(&report.suite, report.counts, report.time);
+        sum.add(report.counts);
+        time += report.time;
+    }
+    print_row("all", sum, time);
+    sum
+}
+
+fn print_row(name: &str, counts: Counts, time: Duration) {
+    let seconds = time.as_secs();
+    let time = format!("{}:{:02}", seconds / 60, seconds % 60);
+    println!("{name:<12}{:>8}{:>8}{time:>9}", counts.passed, counts.failed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_suites_are_run() {
+        assert!(parse(&["core", "wasm"]).is_ok_and(|(names, _)| names == ["core", "wasm"]));
+        assert!(parse(&["cores"]).is_err());
+        assert!(parse(&["--schedules"]).is_err());
+        assert!(parse(&["interop", "--schedules", "9"]).is_ok_and(|(_, options)| options.schedules == 9));
+    }
+}
