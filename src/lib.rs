@@ -20,6 +20,12 @@ mod profile;
 pub mod rule;
 #[cfg(not(feature = "__internals"))]
 mod rule;
+#[cfg(all(feature = "signal", feature = "__internals"))]
+#[doc(hidden)]
+pub mod sealed;
+#[cfg(all(feature = "signal", not(feature = "__internals")))]
+#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
+mod sealed;
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
 pub mod wire;

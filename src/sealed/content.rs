@@ -1,0 +1,50 @@
+//! What a sealed message holds: a message, and the certificate of its sender.
+
+use crate::error::Result;
+use crate::sealed::SenderCertificate;
+use crate::wire::signal::{ContentFields, ContentHint, ContentKind};
+
+/// An encrypted message with its sender's certificate, to be sealed, or just opened and not yet judged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnidentifiedContent {
+    /// What kind of message `content` is.
+    pub kind: ContentKind,
+    /// The sender's certificate.
+    pub certificate: SenderCertificate,
+    /// The serialized message.
+    pub content: Vec<u8>,
+    /// What to do if it cannot be decrypted.
+    pub hint: ContentHint,
+    /// The group it is of.
+    pub group_id: Option<Vec<u8>>,
+}
+
+impl UnidentifiedContent {
+    /// Parses the protobuf and the certificate in it.
+    ///
+    /// # Errors
+    /// `message.field`, `message.type`, `message.too_large`, `certificate.field`; a `key.*` code.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let fields = ContentFields::parse(bytes)?;
+        Ok(Self {
+            kind: fields.kind,
+            certificate: SenderCertificate::parse(&fields.certificate)?,
+            content: fields.content,
+            hint: fields.hint,
+            group_id: fields.group_id,
+        })
+    }
+
+    /// Encodes the protobuf.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        ContentFields {
+            kind: self.kind,
+            certificate: self.certificate.to_bytes(),
+            content: self.content.clone(),
+            hint: self.hint,
+            group_id: self.group_id.clone(),
+        }
+        .encode()
+    }
+}
