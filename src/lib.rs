@@ -11,6 +11,12 @@ mod crypto;
 mod error;
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
+pub mod identity;
+#[cfg(not(feature = "__internals"))]
+#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
+mod identity;
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
 pub mod profile;
 #[cfg(not(feature = "__internals"))]
 #[allow(dead_code, unused_imports, reason = "the floors above are being built")]
@@ -37,4 +43,5 @@ mod wire;
 pub use error::Fault;
 
 pub use error::{Error, ErrorKind, Result};
+pub use identity::{DidKey, Fingerprint, FingerprintParty, FingerprintVersion};
 pub use wire::Address;

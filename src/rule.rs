@@ -20,6 +20,7 @@ pub enum Rule {
     Pq16,
     Pq26,
     Se3,
+    Sn2,
     Sp7,
     Ss1,
     Ss2,

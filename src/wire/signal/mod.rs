@@ -11,6 +11,7 @@ pub mod post_quantum;
 mod prekey_message;
 mod public_key;
 mod records;
+mod scannable_fingerprint;
 mod sealed_certificate;
 mod sealed_content;
 mod sealed_outer;
@@ -30,6 +31,7 @@ pub use records::{
     Chain, ChainKey, MessageKey, PendingKyberPreKey, PendingPreKey, PreKeyRecord, RecordStructure, SenderChainKey,
     SenderKeyRecord, SenderKeyState, SenderSigningKey, SessionStructure, SignedPreKeyRecord,
 };
+pub use scannable_fingerprint::ScannableFingerprint;
 pub use sealed_certificate::{SenderCertificateFields, ServerCertificateFields, Signed, Signer};
 pub use sealed_content::{ContentFields, ContentHint, ContentKind};
 pub use sealed_outer::{SealedV1, SealedV2, sealed_version};
