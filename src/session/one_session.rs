@@ -172,6 +172,6 @@ pub fn bind<P: Profile>(
 }
 
 /// Whether the peer is another device of the same account, in a profile that treats it as such.
-fn is_own_device<P: Profile>(ends: &Ends<'_, P>, remote_identity: &P::IdentityKey) -> bool {
+pub fn is_own_device<P: Profile>(ends: &Ends<'_, P>, remote_identity: &P::IdentityKey) -> bool {
     P::TRUSTS_OWN_DEVICES && ends.identity == remote_identity && ends.local.name() == ends.remote.name()
 }
