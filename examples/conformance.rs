@@ -10,10 +10,14 @@ mod agent;
 mod bench;
 #[path = "conformance/failure.rs"]
 mod failure;
+#[path = "conformance/native.rs"]
+mod native;
 #[path = "conformance/party.rs"]
 mod party;
 #[path = "conformance/request.rs"]
 mod request;
+#[path = "conformance/signal.rs"]
+mod signal;
 #[path = "conformance/wire_profile.rs"]
 mod wire_profile;
 

@@ -38,6 +38,7 @@ impl<P: WireProfile> Party<P> {
             Some(bytes) => P::IdentityKeyPair::from_bytes(&bytes)?,
             None => P::IdentityKeyPair::generate(&mut SysRng)?,
         };
+        P::check_name(request.text("name")?)?;
         Self::new(identity, request.as_address()?, request.number32("registration_id")?)
     }
 
@@ -59,6 +60,32 @@ impl<P: WireProfile> Party<P> {
     /// The public identity key as it stands on the wire.
     pub fn identity_bytes(&self) -> Vec<u8> {
         self.identity.public().to_bytes()
+    }
+
+    /// This device, as the engine's operations take it.
+    pub const fn device(&self) -> LocalDevice<'_, P> {
+        LocalDevice { identity: &self.identity, address: &self.address, registration_id: self.registration_id }
+    }
+
+    /// Runs an operation of several steps: if one fails, the party is as it was before the first.
+    pub fn atomically<T>(&mut self, operation: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = self.copy()?;
+        operation(self).inspect_err(|_| *self = before)
+    }
+
+    /// Whom an envelope of a profile with session tags is from, and how it is read.
+    pub fn sender_of(&self, bytes: &[u8]) -> Result<(Address, EnvelopeKind)> {
+        let kind = crate::native::envelope_kind(bytes)?;
+        let sender = match kind {
+            EnvelopeKind::First => FirstMessage::open(&self.device(), bytes, &self.prekeys)?.address,
+            EnvelopeKind::Message => {
+                let tag = bytes.get(1..17).unwrap_or_default();
+                let mut records = self.sessions.values();
+                records.find(|record| record.tags().any(|known| known == tag)).map(|record| record.remote().clone())
+            }
+        };
+        let sender = sender.ok_or_else(|| Failure::of("no_session", "the envelope is of no session"))?;
+        Ok((sender, kind))
     }
 
     /// The identity key pair.
@@ -137,7 +164,7 @@ impl<P: WireProfile> Party<P> {
             EnvelopeKind::Message => {
                 let no_session = || Failure::of("no_session", "there is no session with this peer");
                 let record = self.sessions.get_mut(peer).ok_or_else(no_session)?;
-                record.decrypt(&device, bytes, &trusted, now())?
+                record.decrypt(&device, bytes, trusted, now())?
             }
             EnvelopeKind::First => {
                 let first = FirstMessage::open(&device, bytes, &self.prekeys)?;
@@ -146,7 +173,7 @@ impl<P: WireProfile> Party<P> {
                     None => fresh.insert(SessionRecord::new(&device, peer.clone())?),
                 };
                 let policy = HandshakePolicy::default();
-                record.accept(&device, &first, &mut self.prekeys, &trusted, policy, now())?
+                record.accept(&device, &first, &mut self.prekeys, trusted, policy, now())?
             }
         };
         if let Some(record) = fresh {

@@ -4,16 +4,21 @@ use crate::failure::Failure;
 use crate::party::Party;
 use crate::request::{Fields, base64};
 use serde_json::{Value, json};
-use undertone::group::GroupProfile;
+use undertone::group::{GroupContext, GroupProfile};
 use undertone::handshake::{HandshakeProfile, PublishedPrekey};
-use undertone::{Address, PrekeyBundle};
+use undertone::identity::{Fingerprint, FingerprintParty, FingerprintProfile, FingerprintVersion};
+use undertone::{Address, IdentityKey, IdentityKeyPair, PrekeyBundle};
 
 pub type Result<T> = std::result::Result<T, Failure>;
 
 /// A wire profile as the agent speaks it.
-pub trait WireProfile: HandshakeProfile + GroupProfile {
+pub trait WireProfile: HandshakeProfile + GroupProfile + FingerprintProfile {
+    /// The profile's name in requests.
+    const NAME: &'static str;
+    /// Whether a user may bear `name`.
+    fn check_name(name: &str) -> Result<()>;
     /// The context of a group given as a UUID.
-    fn group(uuid: &str) -> Result<undertone::group::GroupContext>;
+    fn group(uuid: &str) -> Result<GroupContext>;
     /// `fingerprint`.
     fn fingerprint(party: &Party<Self>, request: &Fields<'_>) -> Result<Value>;
     /// `sealed_encrypt`.
@@ -67,4 +72,31 @@ pub fn bundle_from_json<P: WireProfile>(peer: &Address, fields: &Fields<'_>) -> 
     let kem = fields.optional_object("kem_prekey")?.map(prekey).transpose()?;
     let one_time = fields.optional_object("one_time_prekey")?.map(prekey).transpose()?;
     Ok(PrekeyBundle::from_parts(peer.clone(), registration_id, &identity, signed, kem, one_time)?)
+}
+
+/// `fingerprint`, the same way in both profiles.
+pub fn fingerprint<P: WireProfile>(party: &Party<P>, request: &Fields<'_>) -> Result<Value> {
+    let (local_id, remote_id) = (request.bytes("local_id")?, request.bytes("remote_id")?);
+    let remote_identity = P::IdentityKey::admit(&request.bytes("remote_identity")?)?;
+    let version = match request.number("version")? {
+        1 => FingerprintVersion::One,
+        2 => FingerprintVersion::Two,
+        _ => return Err(Failure::request("`version` is 1 or 2")),
+    };
+    let local = FingerprintParty { account_id: &local_id, identity_key: party.identity().public() };
+    let remote = FingerprintParty { account_id: &remote_id, identity_key: &remote_identity };
+    let fingerprint = Fingerprint::<P>::new(version, &local, &remote);
+    Ok(json!({ "display": fingerprint.digits(), "scannable": base64(fingerprint.to_scan()) }))
+}
+
+/// The bytes of a UUID in its hyphenated form.
+pub fn group_uuid(text: &str) -> Result<[u8; 16]> {
+    let wrong = || Failure::request("not a UUID");
+    let shape = text.len() == 36 && [8, 13, 18, 23].iter().all(|&at| text.as_bytes()[at] == b'-');
+    if !shape {
+        return Err(wrong());
+    }
+    let mut uuid = [0; 16];
+    hex::decode_to_slice(text.replace('-', ""), &mut uuid).map_err(|_| wrong())?;
+    Ok(uuid)
 }

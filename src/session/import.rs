@@ -11,7 +11,9 @@ use crate::ratchet::{MAX_RECEIVING_CHAINS, MAX_SKIPPED_KEYS, PostQuantumRatchet,
 use crate::session::one_session::{Ends, Session, bind, is_own_device};
 use crate::session::record::{MAX_ARCHIVED_SESSIONS, SessionRecord};
 use crate::wire::Address;
-use crate::wire::signal::{Chain, RecordStructure, SessionStructure, decode_agreement_key, decode_kem_ciphertext};
+use crate::wire::signal::{
+    Chain, RecordStructure, SessionStructure, admit_agreement_key, admit_ephemeral_key, admit_kem_ciphertext,
+};
 
 /// The one session version there is since PQXDH.
 const SESSION_VERSION: u32 = 4;
@@ -52,7 +54,7 @@ fn import(stored: &SessionStructure, ends: &Ends<'_, Signal>) -> Result<Session<
         return Err(Fault::KeyMismatch.into());
     }
     let remote_identity = SignalIdentityKey::admit(&stored.remote_identity).map_err(corrupt)?;
-    let base_key = decode_agreement_key(&stored.alice_base_key).map_err(corrupt)?;
+    let base_key = admit_agreement_key(&stored.alice_base_key).map_err(corrupt)?;
     let own_device = is_own_device(ends, &remote_identity);
     let sending = import_sending(stored.sender_chain.as_ref().ok_or(Fault::RecordCorrupt)?)?;
     let receiving = stored.receiver_chains.iter().rev().take(MAX_RECEIVING_CHAINS).rev();
@@ -81,7 +83,7 @@ fn import(stored: &SessionStructure, ends: &Ends<'_, Signal>) -> Result<Session<
 }
 
 fn import_sending(chain: &Chain) -> Result<Sending<Signal>> {
-    let public = decode_agreement_key(&chain.sender_ratchet_key).map_err(corrupt)?;
+    let public = admit_ephemeral_key(&chain.sender_ratchet_key).map_err(corrupt)?;
     let secret = Secret::from_slice(&chain.sender_ratchet_key_private).map_err(corrupt)?;
     let pair = AgreementSecret::from_bytes(secret);
     if pair.public() != public {
@@ -92,7 +94,7 @@ fn import_sending(chain: &Chain) -> Result<Sending<Signal>> {
 }
 
 fn import_receiving(chain: &Chain) -> Result<ReceivingChain<Signal>> {
-    let ratchet_key = decode_agreement_key(&chain.sender_ratchet_key).map_err(corrupt)?;
+    let ratchet_key = admit_ephemeral_key(&chain.sender_ratchet_key).map_err(corrupt)?;
     let (next, key) = chain_key(chain)?;
     let mut passed = Vec::with_capacity(chain.message_keys.len().min(MAX_SKIPPED_KEYS));
     let mut stored: Vec<_> = chain.message_keys.iter().collect();
@@ -119,7 +121,7 @@ fn chain_key(chain: &Chain) -> Result<(u32, Secret<32>)> {
 fn import_offer(stored: &SessionStructure, base_key: AgreementKey) -> Result<Option<Offer<Signal>>> {
     let Some(pending) = &stored.pending_pre_key else { return Ok(None) };
     let kem = stored.pending_kyber_pre_key.as_ref().ok_or(Fault::RecordCorrupt)?;
-    let ciphertext: KemCiphertext<_> = decode_kem_ciphertext(&kem.ciphertext).map_err(corrupt)?;
+    let ciphertext: KemCiphertext<_> = admit_kem_ciphertext(&kem.ciphertext).map_err(corrupt)?;
     let signed_prekey_id = u32::try_from(pending.signed_pre_key_id).map_err(|_| Fault::RecordCorrupt)?;
     Ok(Some(Offer::imported(
         base_key,

@@ -1,0 +1,115 @@
+//! The operations that are the Signal profile's own: service ids as groups, fingerprints, sealed sender, import.
+
+use crate::failure::Failure;
+use crate::party::Party;
+use crate::request::{Fields, base64};
+use crate::wire_profile::{Result, WireProfile, fingerprint, group_uuid};
+use getrandom::SysRng;
+use serde_json::{Value, json};
+use undertone::group::GroupContext;
+use undertone::sealed::{
+    ContentHint, ContentKind, OpenedSeal, Receiver, SenderCertificate, SenderClaims, ServerCertificate, TrustRoots,
+    UnidentifiedContent, open, v1, v2,
+};
+use undertone::{
+    Address, EnvelopeKind, IdentityKey, IdentityKeyPair, SessionRecord, Signal, SignalIdentityKey,
+    SignalIdentityKeyPair,
+};
+
+impl WireProfile for Signal {
+    const NAME: &'static str = "signal";
+
+    fn group(uuid: &str) -> Result<GroupContext> {
+        Ok(GroupContext::distribution(group_uuid(uuid)?))
+    }
+
+    fn check_name(name: &str) -> Result<()> {
+        let id = name.strip_prefix("PNI:").unwrap_or(name);
+        group_uuid(id).map(|_| ()).map_err(|_| Failure::request("`name` is not a UUID"))
+    }
+
+    fn fingerprint(party: &Party<Self>, request: &Fields<'_>) -> Result<Value> {
+        fingerprint(party, request)
+    }
+
+    fn sealed_encrypt(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value> {
+        let peer = request.address("peer")?;
+        let plaintext = request.bytes("plaintext")?;
+        let certificate = SenderCertificate::parse(&request.bytes("sender_certificate")?)?;
+        let group_id = request.optional_bytes("group_id")?;
+        let version = request.number("version")?;
+        if !(1..=2).contains(&version) {
+            return Err(Failure::request("`version` is 1 or 2"));
+        }
+        party.atomically(|party| {
+            let envelope = party.encrypt(&peer, &plaintext)?;
+            let kind = match envelope.kind {
+                EnvelopeKind::First => ContentKind::PreKey,
+                EnvelopeKind::Message => ContentKind::Message,
+            };
+            let content = UnidentifiedContent {
+                kind,
+                certificate: certificate.clone(),
+                content: envelope.bytes,
+                hint: ContentHint::Default,
+                group_id: group_id.clone(),
+            };
+            let recipient = party.pin(&peer).ok_or_else(|| Failure::of("no_session", "the peer is not known"))?;
+            let sealed = match version {
+                1 => v1::seal(party.identity(), recipient, &content, &mut SysRng)?,
+                _ => v2::seal_to_one(party.identity(), recipient, &content, &mut SysRng)?,
+            };
+            Ok(json!({ "bytes": base64(sealed) }))
+        })
+    }
+
+    fn sealed_decrypt(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value> {
+        let bytes = request.bytes("bytes")?;
+        let trust = TrustRoots::new(vec![SignalIdentityKey::admit(&request.bytes("trust_root")?)?]);
+        let receiver = Receiver {
+            identity: party.identity(),
+            address: party.address(),
+            e164: None,
+            trust: &trust,
+            now_ms: request.number("timestamp")?,
+        };
+        let OpenedSeal { sender, identity_key, kind, content, group_id, .. } = open(&bytes, &receiver)?;
+        let plaintext = match kind {
+            ContentKind::PreKey => party.decrypt_as(&sender, &identity_key, EnvelopeKind::First, &content)?,
+            ContentKind::Message => party.decrypt_as(&sender, &identity_key, EnvelopeKind::Message, &content)?,
+            ContentKind::SenderKey => party.group_decrypt(&sender, &content)?,
+            _ => return Err(Failure::of("invalid_message", "the content is not an encrypted message")),
+        };
+        Ok(json!({
+            "plaintext": base64(plaintext),
+            "sender": { "name": sender.name(), "device": sender.device() },
+            "group_id": group_id.map(base64),
+        }))
+    }
+
+    fn certificate(party: &Party<Self>, request: &Fields<'_>) -> Result<Value> {
+        let root = SignalIdentityKeyPair::from_bytes(&request.bytes("trust_root_private")?)?;
+        let server = SignalIdentityKeyPair::from_bytes(&request.bytes("server_private")?)?;
+        let id = request.number32("server_id")?;
+        let expires = request.number("expires")?;
+        let server_certificate = ServerCertificate::issue(id, server.public(), &root, &mut SysRng)?;
+        let claims = SenderClaims {
+            address: party.address().clone(),
+            e164: None,
+            identity_key: party.identity().public().clone(),
+            expires,
+        };
+        let certificate = SenderCertificate::issue(claims, &server_certificate, &server, &mut SysRng)?;
+        Ok(json!({ "bytes": base64(certificate.to_bytes()) }))
+    }
+
+    fn import_session(party: &mut Party<Self>, peer: Address, record: &[u8]) -> Result<Value> {
+        let imported = SessionRecord::import_official(&party.device(), peer.clone(), record);
+        let imported = imported.map_err(|error| match error.code() {
+            "key.mismatch" => Failure::from(error),
+            _ => Failure::of("invalid_message", format!("{error}")),
+        })?;
+        party.set_record(peer, imported);
+        Ok(json!({}))
+    }
+}
