@@ -101,9 +101,9 @@ def party(name, device=1, registration_id=1, last_resort=False):
         "identity_seed": f(name + " identity"), "name": name, "device": device, "registration_id": registration_id,
         "signed": {"id": 11, "created": NOW - u.DAY, "expires": NOW + 13 * u.DAY, "secret": f(name + " signed"),
                    "seal_secret": f(name + " seal"), "seal_seed": f(name + " seal seed", 64)},
-        "one_time": {"id": 22, "created": NOW - u.DAY, "expires": NOW + 80 * u.DAY, "secret": f(name + " one-time")},
-        "kem": {"id": 33, "flags": int(last_resort), "created": NOW - u.DAY, "expires": NOW + 10 * u.DAY,
-                "seed": f(name + " kem", 64)},
+        "one_time": {"id": 22, "created": NOW - u.DAY, "expires": NOW + 89 * u.DAY, "secret": f(name + " one-time")},
+        "kem": {"id": 33, "flags": int(last_resort), "created": NOW - u.DAY,
+                "expires": NOW + (13 if last_resort else 89) * u.DAY, "seed": f(name + " kem", 64)},
     }
 
 
@@ -448,9 +448,12 @@ def header_key(inputs):
     return dict(zip(("hkey", "tag"), u.header_key(b(inputs["header_key"]))))
 
 
+SESSION = {"suite": 1, "a": party("alice", 1, 7), "b": party("bob", 2, 0x12345678)}
+
+
 def session_message_cases():
-    base = {
-        "binding": f("binding"), "direction": 0, "header_key": f("header key"), "seed": f("seed"), "pq_key": f("pq key"),
+    base = SESSION | {
+        "direction": 0, "header_key": f("header key"), "seed": f("seed"), "pq_key": f("pq key"),
         "ratchet_key": u.x25519_public(fixed("ratchet", 32)).hex(), "n": 5, "pn": 9, "braid_epoch": 3, "pq_index": 17,
         "braid_kind": "Ek", "chunk_index": 40, "chunk": f("chunk"), "guard": f("guard", 12),
         "nonce24": f("nonce24", 24), "plaintext": "hello".encode().hex(),
@@ -469,26 +472,36 @@ def session_message(inputs):
     header = u.encode_header(b(inputs["ratchet_key"]), inputs["n"], inputs["pn"], pq, b(inputs["guard"]))
     u.decode_header(header)
     key, base_nonce = u.message_key(b(inputs["pq_key"]), b(inputs["seed"]))
-    message = u.seal_message(b(inputs["binding"]), inputs["direction"], b(inputs["header_key"]), header,
+    message = u.seal_message(binding(inputs)["binding"], inputs["direction"], b(inputs["header_key"]), header,
                              b(inputs["nonce24"]), key, u.xor(base_nonce, b(inputs["guard"])), b(inputs["plaintext"]))
     return {"header": header, "message": message}
 
 
 def header_cases():
-    header = bytearray(u.encode_header(bytes(32), 1, 2, (1, 1, "None", 0, bytes(32)), fixed("guard", 12)))
+    ratchet_key = u.x25519_public(fixed("ratchet", 32))
+    header = bytearray(u.encode_header(ratchet_key, 1, 2, (1, 1, "None", 0, bytes(32)), fixed("guard", 12)))
     for name, at, value in (
         ("nothing to carry", 0, b""), ("n of 2^32 - 1", 32, b"\xff" * 4), ("braid epoch 0", 40, bytes(8)),
         ("pq index 0", 48, bytes(4)), ("kind 7", 52, b"\7"), ("kind None with a chunk index", 54, b"\1"),
         ("kind None with a chunk", 86, b"\1"), ("kind Ct1Ack with a chunk", 52, b"\4\0\0\1"),
+        ("kind Ct1Ack", 52, b"\4"), ("ratchet key of low order", 0, b"\1" + bytes(31)),
+        ("ratchet key not canonical", 0, b"\xff" * 32),
     ):
         mutated = bytearray(header)
         mutated[at:at + len(value)] = value
-        yield name, {"header": mutated.hex()}
+        yield name, SESSION | {"header": mutated.hex(), "header_key": f("header key"), "nonce24": f("nonce24", 24)}
 
 
 @group("header fields", "6.5", header_cases)
 def header_fields(inputs):
-    return outcome(lambda: {"accepted": bool(u.decode_header(b(inputs["header"])))})
+    """A message from A whose header authenticates and whose body is empty, sealed under a key and a nonce of zeros."""
+    message = u.seal_message(binding(inputs)["binding"], 0, b(inputs["header_key"]), b(inputs["header"]),
+                             b(inputs["nonce24"]), bytes(32), bytes(12), b"")
+
+    def read():
+        u.admit_ratchet_key(u.decode_header(b(inputs["header"]))[0])
+        return {"accepted": True}
+    return {"message": message} | outcome(read)
 
 
 # ---------------------------------------------------------------- whole conversations, sections 4 to 8

@@ -703,9 +703,10 @@ class Session:
         return plaintext
 
     def _receiving_step(self, theirs, pn, hk):
+        demand("secret" in self.sending, "message.authentication")
         own = self.sending["secret"]
         held = [chain["ratchet_key"] for chain in self.chains] + [x25519_public(own)]
-        demand(theirs not in held, "message.field")
+        demand(theirs not in held, "message.reflected")
         self.root, chain, next_header = root_step(self.root, own, theirs)
         if self.chains:
             demand(pn >= self.chains[0]["n"], "message.field")
