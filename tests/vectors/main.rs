@@ -1,0 +1,6 @@
+//! The engine against the vectors of docs/protocol.md: `undertone-1.json`, computed by an independent program.
+//!
+//! Every value that the program computed is computed here too and compared; every random value comes from the vectors.
+
+mod document;
+mod primitives;
