@@ -3,4 +3,6 @@
 //! Every value that the program computed is computed here too and compared; every random value comes from the vectors.
 
 mod document;
+mod native_profile;
 mod primitives;
+mod scripted_rng;

@@ -461,6 +461,7 @@ def session_message_cases():
     yield "with a chunk", base
     yield "without, empty, the other way", base | {
         "direction": 1, "braid_kind": "Ct1Ack", "chunk_index": 0, "chunk": bytes(32).hex(), "plaintext": ""}
+    yield "X3DH", base | {"suite": 2}
     yield "the largest fields", base | {
         "n": 2**32 - 2, "pn": 2**32 - 1, "braid_epoch": 2**64 - 1, "pq_index": 2**32 - 2, "braid_kind": "Ct2",
         "chunk_index": 65535, "plaintext": f("long plaintext", 1000)}

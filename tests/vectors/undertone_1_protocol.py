@@ -606,8 +606,9 @@ def decode_header(header):
     ratchet_key, n, pn = reader.take(32), reader.number(4), reader.number(4)
     epoch, index, kind, chunk_index = reader.number(8), reader.number(4), reader.number(1), reader.number(2)
     chunk, guard = reader.take(32), reader.take(12)
-    demand(n <= LAST_COUNTER and epoch >= 1 and index >= 1 and kind < len(KINDS), "message.field")
-    demand(KINDS[kind] not in ("None", "Ct1Ack") or (chunk_index, chunk) == (0, bytes(32)), "message.field")
+    demand(n <= LAST_COUNTER and epoch >= 1 and index >= 1, "message.field")
+    demand(kind < len(KINDS), "braid.decode")
+    demand(KINDS[kind] not in ("None", "Ct1Ack") or (chunk_index, chunk) == (0, bytes(32)), "braid.decode")
     return ratchet_key, n, pn, (epoch, index, KINDS[kind], chunk_index, chunk), guard
 
 
