@@ -23,4 +23,4 @@ pub mod split_kem;
 pub mod xeddsa;
 
 pub use secret::Secret;
-pub use zeroize::Zeroizing;
+pub use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};

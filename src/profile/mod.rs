@@ -10,7 +10,8 @@ mod signal;
 mod undertone;
 
 pub use identity::{IdentityKey, IdentityKeyPair};
-pub use post_quantum::{BraidPayload, Chunk, PostQuantumHeader, PostQuantumProfile};
+pub use crate::wire::{BraidPayload, Chunk, PostQuantumHeader};
+pub use post_quantum::PostQuantumProfile;
 #[cfg(feature = "signal")]
 pub use signal::{Signal, SignalIdentityKey, SignalIdentityKeyPair};
 pub use undertone::{Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair, check_type, prefix, suite_label};

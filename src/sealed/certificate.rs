@@ -1,7 +1,8 @@
 //! The certificates of sealed sender: issued by a server, judged by a recipient (SS-1).
 
+use crate::crypto::xeddsa::XeddsaKey;
 use crate::error::{Fault, Result};
-use crate::profile::{IdentityKey, IdentityKeyPair, SignalIdentityKey, SignalIdentityKeyPair};
+use crate::profile::{IdentityKeyPair, SignalIdentityKey, SignalIdentityKeyPair};
 use crate::rule::{self, Rule};
 use crate::wire::Address;
 use crate::wire::signal::{SenderCertificateFields, ServerCertificateFields, Signed, Signer};
@@ -51,7 +52,7 @@ impl ServerCertificate {
         root: &SignalIdentityKeyPair,
         rng: &mut impl TryCryptoRng,
     ) -> Result<Self> {
-        let fields = ServerCertificateFields { id, key: key.clone() };
+        let fields = ServerCertificateFields { id, key: *key.verifying_key() };
         Signed::<ServerCertificateFields>::sign(fields, |bytes| root.sign(&[bytes], rng)).map(Self)
     }
 
@@ -133,8 +134,8 @@ impl SenderCertificate {
 
     /// The sender's identity key.
     #[must_use]
-    pub const fn identity_key(&self) -> &SignalIdentityKey {
-        &self.0.fields.identity_key
+    pub fn identity_key(&self) -> SignalIdentityKey {
+        self.0.fields.identity_key.into()
     }
 
     /// The last millisecond of validity, since 1970.
@@ -170,7 +171,7 @@ impl SenderCertificate {
             e164: claims.e164,
             device: claims.address.device(),
             expires: claims.expires,
-            identity_key: claims.identity_key,
+            identity_key: *claims.identity_key.verifying_key(),
             signer,
             sender: claims.address.name().to_owned(),
         };
@@ -208,7 +209,7 @@ impl TrustRoots {
         if self.revoked.contains(&server.fields.id) {
             return Err(Fault::CertificateRevoked.into());
         }
-        let fitting = self.roots.iter().filter(|root| verify(root, server).is_ok()).count();
+        let fitting = self.roots.iter().filter(|root| verify(root.verifying_key(), server).is_ok()).count();
         if fitting == 0 { Err(Fault::CertificateSignature.into()) } else { Ok(()) }
     }
 }
@@ -219,6 +220,6 @@ impl fmt::Debug for SenderCertificate {
     }
 }
 
-fn verify<T>(key: &SignalIdentityKey, signed: &Signed<T>) -> Result<()> {
+fn verify<T>(key: &XeddsaKey, signed: &Signed<T>) -> Result<()> {
     key.verify(&[&signed.certificate], &signed.signature).map_err(|_| Fault::CertificateSignature.into())
 }

@@ -66,7 +66,7 @@ impl OpenedSeal {
         if rule::on(Rule::Ss5) && same_account && sender.device() == receiver.address.device() {
             return Err(Fault::SealSelf.into());
         }
-        Ok(Self { sender, e164, identity_key: certificate.identity_key().clone(), kind, content, hint, group_id })
+        Ok(Self { sender, e164, identity_key: certificate.identity_key(), kind, content, hint, group_id })
     }
 }
 

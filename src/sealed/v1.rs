@@ -26,7 +26,7 @@ pub fn seal(
     content: &UnidentifiedContent,
     rng: &mut impl TryCryptoRng,
 ) -> Result<Vec<u8>> {
-    if content.certificate.identity_key() != sender.public() {
+    if content.certificate.identity_key() != *sender.public() {
         return Err(Fault::SealSender.into());
     }
     seal_bytes(sender, recipient, &content.to_bytes(), rng)
@@ -48,7 +48,7 @@ pub fn open(bytes: &[u8], receiver: &Receiver<'_>) -> Result<OpenedSeal> {
     let content = UnidentifiedContent::parse(&inner.open(&message.encrypted_message)?)?;
 
     // SS-2, B38: whoever sealed the message is whom the certificate names.
-    if rule::on(Rule::Ss2) && *content.certificate.identity_key() != sender {
+    if rule::on(Rule::Ss2) && content.certificate.identity_key() != sender {
         return Err(Fault::SealSender.into());
     }
     OpenedSeal::judge(content, receiver)

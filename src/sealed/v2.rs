@@ -110,7 +110,7 @@ pub fn open(bytes: &[u8], receiver: &Receiver<'_>) -> Result<OpenedSeal> {
 
     // SS-2, B38: only the holder of the certificate's key, or this recipient itself, can make the tag.
     let sender = content.certificate.identity_key();
-    let tag = tag(&ours.agree(sender.agreement_key())?, &ephemeral, message.encrypted_secret, sender, recipient);
+    let tag = tag(&ours.agree(sender.agreement_key())?, &ephemeral, message.encrypted_secret, &sender, recipient);
     if rule::on(Rule::Ss2) && tag != Secret::new(*message.authentication_tag) {
         return Err(Fault::SealSender.into());
     }
@@ -144,7 +144,7 @@ pub(super) fn derived(secret: Secret<32>) -> (AgreementKey, Secret<32>) {
 }
 
 fn check_certificate(sender: &SignalIdentityKeyPair, content: &UnidentifiedContent) -> Result<()> {
-    if content.certificate.identity_key() == sender.public() { Ok(()) } else { Err(Fault::SealSender.into()) }
+    if content.certificate.identity_key() == *sender.public() { Ok(()) } else { Err(Fault::SealSender.into()) }
 }
 
 /// What one secret gives: the ephemeral key pair and the content's key.

@@ -5,7 +5,7 @@ use crate::crypto::xeddsa::{XeddsaKey, XeddsaSecret};
 use crate::crypto::{Secret, Zeroizing};
 use crate::error::Result;
 use crate::profile::{IdentityKey, IdentityKeyPair};
-use crate::wire::signal::{PUBLIC_KEY, encode_agreement_key, untyped_agreement_key};
+use crate::wire::signal::{PUBLIC_KEY, admit_verifying_key, encode_agreement_key};
 use rand_core::TryCryptoRng;
 
 /// A public identity key: 33 bytes on the wire, `05` and the u-coordinate.
@@ -22,7 +22,15 @@ impl SignalIdentityKey {
         encode_agreement_key(&self.agreement)
     }
 
-    const fn new(verifying: XeddsaKey) -> Self {
+    /// The key as a verifier of signatures.
+    #[must_use]
+    pub const fn verifying_key(&self) -> &XeddsaKey {
+        &self.verifying
+    }
+}
+
+impl From<XeddsaKey> for SignalIdentityKey {
+    fn from(verifying: XeddsaKey) -> Self {
         Self { agreement: verifying.agreement_key(), verifying }
     }
 }
@@ -30,7 +38,7 @@ impl SignalIdentityKey {
 impl IdentityKey for SignalIdentityKey {
     /// B7, XE-6: exactly 33 bytes, canonical, of the prime-order subgroup. Official clients take any.
     fn admit(bytes: &[u8]) -> Result<Self> {
-        XeddsaKey::admit(&untyped_agreement_key(bytes)?).map(Self::new)
+        admit_verifying_key(bytes).map(Self::from)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -54,7 +62,7 @@ pub struct SignalIdentityKeyPair {
 
 impl SignalIdentityKeyPair {
     fn new(secret: XeddsaSecret) -> Self {
-        Self { public: SignalIdentityKey::new(*secret.verifying_key()), secret }
+        Self { public: SignalIdentityKey::from(*secret.verifying_key()), secret }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::crypto::agreement::AgreementSecret;
+use crate::crypto::cbc;
 use crate::profile::{BraidPayload, Chunk, IdentityKeyPair, PostQuantumHeader, Role};
 use crate::wire::Address;
 use rand::{SeedableRng, rngs::StdRng};

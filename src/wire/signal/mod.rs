@@ -24,9 +24,7 @@ pub use decryption_error::{DecryptionErrorMessage, PlaintextContent};
 pub use kem_key::{admit_kem_ciphertext, admit_kem_key, encode_kem_ciphertext, encode_kem_key};
 pub use message::{SignalMessage, SignalMessageFields};
 pub use prekey_message::PreKeySignalMessage;
-pub use public_key::{
-    PUBLIC_KEY, admit_agreement_key, admit_ephemeral_key, encode_agreement_key, untyped_agreement_key,
-};
+pub use public_key::{PUBLIC_KEY, admit_agreement_key, admit_ephemeral_key, admit_verifying_key, encode_agreement_key};
 pub use records::{
     Chain, ChainKey, MessageKey, PendingKyberPreKey, PendingPreKey, PreKeyRecord, RecordStructure, SenderChainKey,
     SenderKeyRecord, SenderKeyState, SenderSigningKey, SessionStructure, SignedPreKeyRecord,

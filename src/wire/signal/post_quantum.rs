@@ -1,7 +1,7 @@
 //! The post-quantum ratchet's message inside a `SignalMessage`, version 1.
 
 use crate::error::{Fault, Result};
-use crate::profile::{BraidPayload, Chunk, PostQuantumHeader};
+use crate::wire::{BraidPayload, Chunk, PostQuantumHeader};
 
 /// Writes the message: version, epoch, index, kind and chunk.
 pub fn encode(header: &PostQuantumHeader) -> Vec<u8> {

@@ -3,8 +3,8 @@
 use super::{MAX_MESSAGE, MESSAGE_VERSION, MESSAGE_VERSION_BYTE, fields, kem_key, public_key};
 use crate::crypto::agreement::AgreementKey;
 use crate::crypto::kem::{KemCiphertext, Kyber1024};
+use crate::crypto::xeddsa::XeddsaKey;
 use crate::error::{Fault, Result};
-use crate::profile::{IdentityKey, SignalIdentityKey};
 use prost::Message;
 
 /// A first message: the initiator's half of the handshake around one SignalMessage. It has no MAC of its own.
@@ -14,7 +14,7 @@ pub struct PreKeySignalMessage {
     /// The initiator's ephemeral key.
     pub base_key: AgreementKey,
     /// The initiator's identity key.
-    pub identity_key: SignalIdentityKey,
+    pub identity_key: XeddsaKey,
     /// The whole serialized SignalMessage.
     pub message: Vec<u8>,
     /// The initiator's registration id, which nothing authenticates.
@@ -43,7 +43,7 @@ impl PreKeySignalMessage {
         Ok(Self {
             prekey_id: body.pre_key_id,
             base_key: public_key::admit_agreement_key(&fields::required(body.base_key)?)?,
-            identity_key: SignalIdentityKey::admit(&fields::required(body.identity_key)?)?,
+            identity_key: public_key::admit_verifying_key(&fields::required(body.identity_key)?)?,
             message: fields::required(body.message)?,
             registration_id: body.registration_id.unwrap_or(0),
             signed_prekey_id: fields::required(body.signed_pre_key_id)?,
@@ -60,7 +60,7 @@ impl PreKeySignalMessage {
         let body = Body {
             pre_key_id: self.prekey_id,
             base_key: Some(public_key::encode_agreement_key(&self.base_key).to_vec()),
-            identity_key: Some(self.identity_key.to_bytes()),
+            identity_key: Some(public_key::encode_agreement_key(&self.identity_key.agreement_key()).to_vec()),
             message: Some(self.message),
             registration_id: Some(self.registration_id),
             signed_pre_key_id: Some(self.signed_prekey_id),

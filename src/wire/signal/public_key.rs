@@ -1,7 +1,8 @@
 //! Curve25519 public keys as they stand on the wire: the type byte and the u-coordinate.
 
 use crate::crypto::agreement::AgreementKey;
-use crate::error::{Error, Fault, Result};
+use crate::crypto::xeddsa::XeddsaKey;
+use crate::error::{Fault, Result};
 
 /// The length of a serialized Curve25519 public key.
 pub const PUBLIC_KEY: usize = 33;
@@ -25,20 +26,20 @@ pub fn admit_agreement_key(bytes: &[u8]) -> Result<AgreementKey> {
     AgreementKey::admit(untyped(bytes)?)
 }
 
+/// Admits an identity key, or another key that verifies signatures (B7, XE-6).
+///
+/// # Errors
+/// `key.type`, `key.length`, and what [`XeddsaKey::admit`] refuses.
+pub fn admit_verifying_key(bytes: &[u8]) -> Result<XeddsaKey> {
+    XeddsaKey::admit(untyped(bytes)?)
+}
+
 /// Admits a ratchet key, which an authenticated message vouches for.
 ///
 /// # Errors
 /// `key.type`, `key.length`, and what [`AgreementKey::admit_ephemeral`] refuses.
 pub fn admit_ephemeral_key(bytes: &[u8]) -> Result<AgreementKey> {
     AgreementKey::admit_ephemeral(untyped(bytes)?)
-}
-
-/// Strips the type byte without looking at the key: for signed bytes and records whose key is admitted elsewhere.
-///
-/// # Errors
-/// `key.type`, `key.length`.
-pub fn untyped_agreement_key(bytes: &[u8]) -> Result<[u8; 32]> {
-    untyped(bytes)?.try_into().map_err(|_| Error::from(Fault::KeyLength))
 }
 
 fn untyped(bytes: &[u8]) -> Result<&[u8]> {
@@ -69,6 +70,6 @@ mod tests {
         }
         bytes[32] |= 0x80;
         assert_eq!(admit_ephemeral_key(&bytes).unwrap_err().code(), "key.not_canonical");
-        assert_eq!(untyped_agreement_key(&bytes).unwrap()[..], bytes[1..]);
+        assert_eq!(admit_verifying_key(&bytes).unwrap_err().code(), "key.not_canonical");
     }
 }

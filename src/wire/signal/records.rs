@@ -1,8 +1,8 @@
 //! The records of official stores, read by importers. All proto3; what is secret is wiped on drop and not shown.
 
+use crate::crypto::{Zeroize, ZeroizeOnDrop};
 use crate::error::{Fault, Result};
 use prost::Message;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The longest record that is read: an official session record with all its skipped keys stays under 200 KB, and
 /// one RecordStructure holds at most 41 of them.

@@ -1,8 +1,8 @@
 //! The two certificates of sealed sender, parsed but not yet trusted.
 
-use super::{ServiceId, ServiceKind, fields};
+use super::{ServiceId, ServiceKind, fields, public_key};
+use crate::crypto::xeddsa::XeddsaKey;
 use crate::error::{Error, Fault, Result};
-use crate::profile::{IdentityKey, SignalIdentityKey};
 use prost::{Message, Oneof};
 
 /// A certificate: the bytes that were signed, and the signature.
@@ -22,7 +22,7 @@ pub struct ServerCertificateFields {
     /// The certificate's number.
     pub id: u32,
     /// The key that signs sender certificates.
-    pub key: SignalIdentityKey,
+    pub key: XeddsaKey,
 }
 
 /// What a sender certificate says: who sends.
@@ -35,7 +35,7 @@ pub struct SenderCertificateFields {
     /// The last millisecond of validity, since 1970.
     pub expires: u64,
     /// The sender's identity key.
-    pub identity_key: SignalIdentityKey,
+    pub identity_key: XeddsaKey,
     /// Who signed the certificate.
     pub signer: Signer,
     /// The sender's name: a UUID in text.
@@ -76,8 +76,10 @@ impl Signed<ServerCertificateFields> {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let (certificate, signature) = outer(bytes)?;
         let inner: ServerBody = decode(&certificate)?;
-        let fields =
-            ServerCertificateFields { id: required(inner.id)?, key: SignalIdentityKey::admit(&required(inner.key)?)? };
+        let fields = ServerCertificateFields {
+            id: required(inner.id)?,
+            key: public_key::admit_verifying_key(&required(inner.key)?)?,
+        };
         Ok(Self { fields, certificate, signature })
     }
 
@@ -86,7 +88,7 @@ impl Signed<ServerCertificateFields> {
     /// # Errors
     /// What `sign` returns.
     pub fn sign(fields: ServerCertificateFields, sign: impl FnOnce(&[u8]) -> Result<[u8; 64]>) -> Result<Self> {
-        let body = ServerBody { id: Some(fields.id), key: Some(fields.key.to_bytes()) };
+        let body = ServerBody { id: Some(fields.id), key: Some(typed(&fields.key)) };
         Self::issue(fields, body.encode_to_vec(), sign)
     }
 }
@@ -120,7 +122,7 @@ impl Signed<SenderCertificateFields> {
             e164: inner.sender_e164,
             device,
             expires: required(inner.expires)?,
-            identity_key: SignalIdentityKey::admit(&required(inner.identity_key)?)?,
+            identity_key: public_key::admit_verifying_key(&required(inner.identity_key)?)?,
             signer,
             sender,
         };
@@ -136,7 +138,7 @@ impl Signed<SenderCertificateFields> {
             sender_e164: fields.e164.clone(),
             sender_device: Some(u32::from(fields.device)),
             expires: Some(fields.expires),
-            identity_key: Some(fields.identity_key.to_bytes()),
+            identity_key: Some(typed(&fields.identity_key)),
             signer: Some(match &fields.signer {
                 Signer::Embedded(server) => SignerBody::Certificate(server.encode()),
                 Signer::Known(id) => SignerBody::Id(*id),
@@ -145,6 +147,10 @@ impl Signed<SenderCertificateFields> {
         };
         Self::issue(fields, body.encode_to_vec(), sign)
     }
+}
+
+fn typed(key: &XeddsaKey) -> Vec<u8> {
+    public_key::encode_agreement_key(&key.agreement_key()).to_vec()
 }
 
 /// One spelling for each account, so that names can be compared.
@@ -220,10 +226,9 @@ mod tests {
     use super::*;
     use crate::crypto::Secret;
     use crate::crypto::agreement::AgreementSecret;
-    use crate::profile::{IdentityKeyPair, SignalIdentityKeyPair};
 
-    fn key(byte: u8) -> SignalIdentityKey {
-        SignalIdentityKeyPair::from(AgreementSecret::from_bytes(Secret::new([byte; 32]))).public().clone()
+    fn key(byte: u8) -> XeddsaKey {
+        XeddsaKey::new(&AgreementSecret::from_bytes(Secret::new([byte; 32])).public()).unwrap()
     }
 
     fn server() -> Signed<ServerCertificateFields> {
@@ -236,7 +241,7 @@ mod tests {
             sender_e164: None,
             sender_device: Some(3),
             expires: Some(0x0102),
-            identity_key: Some(key(2).to_bytes()),
+            identity_key: Some(typed(&key(2))),
             signer: Some(SignerBody::Certificate(server().encode())),
             sender_uuid: Some(UuidBody::Bytes(vec![0xAB; 16])),
         }
@@ -257,7 +262,7 @@ mod tests {
     fn certificates_survive_a_round_trip() {
         let server = server();
         assert!(Signed::<ServerCertificateFields>::parse(&server.encode()).unwrap() == server);
-        assert_eq!(hex::encode(&server.certificate), format!("08071221{}", hex::encode(key(1).to_bytes())));
+        assert_eq!(hex::encode(&server.certificate), format!("08071221{}", hex::encode(typed(&key(1)))));
         for signer in [Signer::Known(3), Signer::Embedded(Box::new(server))] {
             for e164 in [None, Some("+14152222222".to_owned())] {
                 let fields = SenderCertificateFields {

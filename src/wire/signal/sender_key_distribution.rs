@@ -1,11 +1,10 @@
 //! SenderKeyDistributionMessage: hands a sender key to a member, inside their one-to-one session.
 
 use super::{SENDER_KEY_VERSION_BYTE, fields, public_key};
-use crate::crypto::Secret;
 use crate::crypto::agreement::AgreementKey;
+use crate::crypto::{Secret, Zeroize, ZeroizeOnDrop};
 use crate::error::{Fault, Result};
 use prost::Message;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The shortest message official clients accept.
 const MINIMUM: usize = 65;
