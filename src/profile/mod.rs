@@ -13,7 +13,7 @@ pub use identity::{IdentityKey, IdentityKeyPair};
 pub use crate::wire::{BraidPayload, Chunk, PostQuantumHeader};
 pub use post_quantum::PostQuantumProfile;
 #[cfg(feature = "signal")]
-pub use signal::{Signal, SignalIdentityKey, SignalIdentityKeyPair};
+pub use signal::{ClearHeader, Signal, SignalIdentityKey, SignalIdentityKeyPair};
 pub use undertone::{Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair, check_type, prefix, suite_label};
 
 use crate::crypto::Secret;
