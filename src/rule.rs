@@ -12,6 +12,8 @@ pub enum Rule {
     B11,
     B38,
     Br2,
+    Br3,
+    Br7,
     Dr7,
     K3,
     P2,

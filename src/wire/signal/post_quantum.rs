@@ -77,7 +77,9 @@ mod tests {
     fn samples() -> Vec<PostQuantumHeader> {
         let mut all = Vec::new();
         for kind in 0..=6 {
-            for (epoch, index, place) in [(1, 1, 0), (127, 128, 127), (300, 25_000, 128), (u64::MAX, u32::MAX, u16::MAX)] {
+            for (epoch, index, place) in
+                [(1, 1, 0), (127, 128, 127), (300, 25_000, 128), (u64::MAX, u32::MAX, u16::MAX)]
+            {
                 let chunk = Chunk { index: place, bytes: [kind; 32] };
                 let chunk = (BraidPayload::has_chunk(kind) == Some(true)).then_some(chunk);
                 let payload = BraidPayload::from_parts(kind, chunk).unwrap();
@@ -118,7 +120,14 @@ mod tests {
         let endless = [&[1][..], &[0x80; 10], &[1, 1, 0]].concat();
         let over_64_bits = [&[1][..], &[0xFF; 9], &[0x02, 1, 0]].concat();
         let mut wide_place = [&[1, 1, 1, 1, 0x80, 0x80, 0x04][..], &[0; 32]].concat();
-        for bytes in [&[1, 0, 1, 0][..], &[1, 1, 1, 7], &endless, &over_64_bits, &[1, 1, 0x80, 0x80, 0x80, 0x80, 0x10, 0], &wide_place] {
+        for bytes in [
+            &[1, 0, 1, 0][..],
+            &[1, 1, 1, 7],
+            &endless,
+            &over_64_bits,
+            &[1, 1, 0x80, 0x80, 0x80, 0x80, 0x10, 0],
+            &wide_place,
+        ] {
             assert_eq!(decode(bytes), Err(Fault::BraidDecode.into()), "{bytes:?}");
         }
         wide_place.splice(4..7, [0xFF, 0xFF, 0x03]);
