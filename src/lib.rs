@@ -23,6 +23,12 @@ pub mod profile;
 mod profile;
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
+pub mod ratchet;
+#[cfg(not(feature = "__internals"))]
+#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
+mod ratchet;
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
 pub mod rule;
 #[cfg(not(feature = "__internals"))]
 mod rule;
