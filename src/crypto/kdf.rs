@@ -53,19 +53,6 @@ impl Extractor {
     pub fn extract(&self, parts: &[&[u8]]) -> Secret<32> {
         Secret::new(self.0.mac(parts.iter().copied()))
     }
-
-    /// HKDF-Extract of one 32-byte secret under two salts: a chain step. The two extractions are interleaved, which a
-    /// processor rewards.
-    #[inline]
-    #[must_use]
-    pub fn extract_pair(first: &Self, second: &Self, ikm: &Secret<32>) -> (Secret<32>, Secret<32>) {
-        let (mut left, mut right) = (first.0.inner, second.0.inner);
-        let mut block = padded(ikm.expose(), INNER_LENGTH);
-        compress256(&mut left, core::slice::from_ref(&block));
-        compress256(&mut right, core::slice::from_ref(&block));
-        wipe(&mut block);
-        (Secret::new(first.0.outer_hash(&mut left)), Secret::new(second.0.outer_hash(&mut right)))
-    }
 }
 
 /// HKDF with a salt of 32 zero bytes, 64 bytes of output, as two halves: one step of the sparse post-quantum chain.
@@ -173,7 +160,7 @@ impl KeySchedule {
     /// The second hash of HMAC, over the state that the first one ended in.
     #[inline]
     fn outer_hash(&self, inner: &mut [u32; 8]) -> [u8; HASH] {
-        let mut block = padded(&to_bytes(*inner), INNER_LENGTH);
+        let mut block = padded(&to_bytes(*inner), OUTER_LENGTH);
         let mut state = self.outer;
         compress256(&mut state, core::slice::from_ref(&block));
         let hash = to_bytes(state);
@@ -262,8 +249,8 @@ impl Sha256Stream {
     }
 }
 
-/// The bits of one padded key and one hash: the length of what the last compression of HMAC ends.
-const INNER_LENGTH: u64 = (BLOCK + HASH) as u64 * 8;
+/// The bits that the outer hash of HMAC covers: one padded key and one hash.
+const OUTER_LENGTH: u64 = (BLOCK + HASH) as u64 * 8;
 
 /// The last block of a message that ends in 32 bytes and has `bits` bits in all.
 #[inline]
@@ -343,9 +330,6 @@ mod tests {
         assert_eq!(hkdf_zero_salt_first32(&key, &info), hkdf_zero_salt_64(&key, &info).0);
 
         let extractor = Extractor::new(b"Undertone public salt");
-        let other = Extractor::new(&[]);
-        let pair = (extractor.extract(&[key.expose()]), other.extract(&[key.expose()]));
-        assert_eq!(Extractor::extract_pair(&extractor, &other, &key), pair);
         for length in [0, 1, 32, 55, 56, 64, 200] {
             let input = vec![0xEE; length];
             assert_eq!(extractor.extract(&[&input]).expose(), &hmac(b"Undertone public salt", &[&input]));
