@@ -81,6 +81,14 @@ impl SkippedKeys {
         self.keys.truncate(self.keys.len() - count);
     }
 
+    /// Gives up the keys of messages below `n`.
+    pub fn drop_below(&mut self, n: u32) {
+        let below = self.keys.iter().take_while(|key| key.n < n).count();
+        if below > 0 {
+            self.drop_oldest(below);
+        }
+    }
+
     /// Gives up what was passed over before `time` (DR-7).
     pub fn drop_older_than(&mut self, time: u64) {
         let old = self.keys.iter().take_while(|key| key.since < time).count();

@@ -22,13 +22,13 @@ pub struct Ratchet<P: Profile> {
 /// What sending one message changes, in both halves.
 pub struct Sent<P: Profile> {
     classical: SendStage<P>,
-    post_quantum: PostQuantumChange,
+    post_quantum: PostQuantumChange<P>,
 }
 
 /// What reading one message changes, in both halves.
 pub struct Received<P: Profile> {
     classical: ReceiveChange<P>,
-    post_quantum: PostQuantumChange,
+    post_quantum: PostQuantumChange<P>,
 }
 
 impl<P: Profile> Ratchet<P> {
@@ -88,9 +88,9 @@ impl<P: Profile> Ratchet<P> {
     }
 
     /// Makes the sending of a message final.
-    pub fn apply_sent(&mut self, sent: Sent<P>) {
+    pub fn apply_sent(&mut self, sent: Sent<P>, now: u64) {
         self.classical.apply_send(sent.classical);
-        self.post_quantum.apply(sent.post_quantum);
+        self.post_quantum.apply(sent.post_quantum, now);
     }
 
     /// Decrypts a message, if it is of this session. `None`: nothing in it names this session.
@@ -109,7 +109,7 @@ impl<P: Profile> Ratchet<P> {
     ) -> Result<Option<(Vec<u8>, Received<P>)>> {
         let Some((header, place)) = self.classical.locate(message, binding)? else { return Ok(None) };
         let (seed, classical) = self.classical.stage_receive(&header, place, signed_prekey, now, budget)?;
-        let post_quantum = self.post_quantum.receive(&header.post_quantum, budget)?;
+        let post_quantum = self.post_quantum.receive(&header.post_quantum, now, budget)?;
         let header_key = self.classical.header_key(place);
         let keys = MessageKeys { seed: &seed, post_quantum: &post_quantum.key, header: header_key };
         let plaintext = P::open(keys, &header, message, binding)?;
@@ -119,7 +119,7 @@ impl<P: Profile> Ratchet<P> {
     /// Makes the reading of a message final.
     pub fn apply_received(&mut self, received: Received<P>, now: u64) {
         self.classical.apply_receive(received.classical, now);
-        self.post_quantum.apply(received.post_quantum);
+        self.post_quantum.apply(received.post_quantum, now);
     }
 
     /// The classical half.

@@ -183,7 +183,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
                 Envelope { kind: EnvelopeKind::First, bytes }
             }
         };
-        session.ratchet.apply_sent(sent);
+        session.ratchet.apply_sent(sent, now);
         Ok(envelope)
     }
 

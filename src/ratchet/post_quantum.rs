@@ -1,0 +1,143 @@
+//! The sparse post-quantum ratchet: the braid that agrees on a secret per epoch, and the chains that turn the secrets into message keys
+//! (Double Ratchet, revision 4, section 5; docs/protocol.md, section 8).
+
+use crate::crypto::Secret;
+use crate::error::{Fault, Result};
+use crate::profile::{PostQuantumHeader, Profile};
+use crate::ratchet::braid::Braid;
+use crate::ratchet::limits::StepBudget;
+use crate::ratchet::post_quantum_chains::{NewChains, PostQuantumChains, ReceiveChange, SendChange};
+use crate::wire::{Reader, Writer};
+use rand_core::TryCryptoRng;
+
+/// The post-quantum half of a session's state.
+pub struct PostQuantumRatchet<P: Profile> {
+    braid: Braid<P>,
+    chains: PostQuantumChains<P>,
+}
+
+/// A message about to be sent: its part of the header, its key, and what sending it changes.
+pub struct PostQuantumSend<P: Profile> {
+    /// The header's part.
+    pub header: PostQuantumHeader,
+    /// The message's post-quantum key.
+    pub key: Secret<32>,
+    /// What to apply once the message is final.
+    pub change: PostQuantumChange<P>,
+}
+
+/// A message being read: its key, and what reading it changes.
+pub struct PostQuantumReceive<P: Profile> {
+    /// The message's post-quantum key.
+    pub key: Secret<32>,
+    /// What to apply once the message has been authenticated.
+    pub change: PostQuantumChange<P>,
+}
+
+/// What a message changes, in the braid and in the chains.
+pub struct PostQuantumChange<P: Profile> {
+    braid: Braid<P>,
+    new_chains: Option<NewChains>,
+    chain: ChainChange,
+}
+
+enum ChainChange {
+    Send(SendChange),
+    Receive(ReceiveChange),
+}
+
+impl<P: Profile> PostQuantumRatchet<P> {
+    /// The initiator's state, which generates the first key. `own_device` lifts the bound on jumps.
+    pub fn initiator(secret: &Secret<32>, own_device: bool) -> Self {
+        Self { braid: Braid::initiator(secret), chains: PostQuantumChains::new(secret, true, own_device) }
+    }
+
+    /// The responder's state, which encapsulates first.
+    pub fn responder(secret: &Secret<32>, own_device: bool) -> Self {
+        Self { braid: Braid::responder(secret), chains: PostQuantumChains::new(secret, false, own_device) }
+    }
+
+    /// A state put together from an official client's record.
+    #[cfg(feature = "signal")]
+    pub const fn imported(braid: Braid<P>, chains: PostQuantumChains<P>) -> Self {
+        Self { braid, chains }
+    }
+
+    /// Stages the next message to send.
+    ///
+    /// # Errors
+    /// `session.exhausted`, `random.failed`.
+    pub fn send(&self, rng: &mut impl TryCryptoRng) -> Result<PostQuantumSend<P>> {
+        let sent = self.braid.send(rng)?;
+        // An epoch that this very message completes is added before its own key is taken.
+        let new_chains = self.stage_epoch(sent.new_epoch.as_ref().map(|new| (new.epoch, &new.secret)))?;
+        let sending_epoch = sent.epoch.checked_sub(1).ok_or(Fault::BraidEpoch)?;
+        let (key, index, change) = self.chains.stage_send(sending_epoch, new_chains.as_ref())?;
+        Ok(PostQuantumSend {
+            header: PostQuantumHeader { epoch: sent.epoch, index, payload: sent.payload },
+            key,
+            change: PostQuantumChange { braid: sent.next, new_chains, chain: ChainChange::Send(change) },
+        })
+    }
+
+    /// Stages the reading of a message.
+    ///
+    /// # Errors
+    /// `message.duplicate`, `message.too_far_ahead`, and the `braid.*` codes.
+    pub fn receive(
+        &self,
+        header: &PostQuantumHeader,
+        now: u64,
+        budget: &mut StepBudget,
+    ) -> Result<PostQuantumReceive<P>> {
+        let received = self.braid.receive(header.epoch, &header.payload)?;
+        let new_chains = self.stage_epoch(received.new_epoch.as_ref().map(|new| (new.epoch, &new.secret)))?;
+        let epoch = header.epoch.checked_sub(1).ok_or(Fault::BraidDecode)?;
+        let (key, change) = self.chains.stage_receive(epoch, header.index, new_chains.as_ref(), now, budget)?;
+        Ok(PostQuantumReceive {
+            key,
+            change: PostQuantumChange { braid: received.next, new_chains, chain: ChainChange::Receive(change) },
+        })
+    }
+
+    /// Makes a staged message final.
+    pub fn apply(&mut self, change: PostQuantumChange<P>, now: u64) {
+        self.braid = change.braid;
+        if let Some(new) = change.new_chains {
+            self.chains.add_epoch(new);
+        }
+        match change.chain {
+            ChainChange::Send(change) => self.chains.apply_send(change),
+            ChainChange::Receive(change) => self.chains.apply_receive(change, now),
+        }
+    }
+
+    /// How many epochs have been completed on this side (SP-13).
+    pub fn epochs_completed(&self) -> u64 {
+        self.chains.newest_epoch()
+    }
+
+    /// How many keys of messages passed over are held.
+    pub fn skipped(&self) -> usize {
+        self.chains.skipped()
+    }
+
+    fn stage_epoch(&self, new: Option<(u64, &Secret<32>)>) -> Result<Option<NewChains>> {
+        new.map(|(epoch, secret)| self.chains.stage_epoch(epoch, secret)).transpose()
+    }
+
+    /// Writes the state for a record.
+    pub fn encode(&self, out: &mut Writer) {
+        self.chains.encode(out);
+        self.braid.encode(out);
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// The reader's fault.
+    pub fn decode(input: &mut Reader<'_>) -> Result<Self> {
+        let chains = PostQuantumChains::decode(input)?;
+        Ok(Self { braid: Braid::decode(input)?, chains })
+    }
+}
