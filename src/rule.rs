@@ -9,6 +9,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, dead_code, reason = "each name is the id of the requirement that documents it")]
 pub enum Rule {
+    Sp11,
     B11,
     B38,
     Br2,

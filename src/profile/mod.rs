@@ -9,8 +9,8 @@ mod post_quantum;
 mod signal;
 mod undertone;
 
-pub use identity::{IdentityKey, IdentityKeyPair};
 pub use crate::wire::{BraidPayload, Chunk, PostQuantumHeader};
+pub use identity::{IdentityKey, IdentityKeyPair};
 pub use post_quantum::PostQuantumProfile;
 #[cfg(feature = "signal")]
 pub use signal::{ClearHeader, Signal, SignalIdentityKey, SignalIdentityKeyPair};
@@ -62,10 +62,10 @@ pub trait Profile: PostQuantumProfile + sealed::Sealed + Sized + Send + Sync + '
     fn root_step(root: &Secret<32>, agreement: &Secret<32>) -> (Secret<32>, Secret<32>, Self::HeaderKey);
 
     /// One step of a sending or receiving chain at message number `n`: the next chain key and the message's seed.
-    fn chain_step(chain: &Secret<32>, n: u32) -> (Secret<32>, Secret<32>);
+    fn classical_step(chain: &Secret<32>, n: u32) -> (Secret<32>, Secret<32>);
 
     /// The next chain key alone.
-    fn chain_walk(chain: &Secret<32>, n: u32) -> Secret<32>;
+    fn classical_walk(chain: &Secret<32>, n: u32) -> Secret<32>;
 
     /// What to write as `pn` after a chain in which `sent` messages were sent.
     fn previous_count(sent: u32) -> u32;
@@ -93,7 +93,11 @@ pub trait Profile: PostQuantumProfile + sealed::Sealed + Sized + Send + Sync + '
     ///
     /// # Errors
     /// `message.authentication` when the message names this key and does not authenticate under it.
-    fn open_header(message: &Self::Message<'_>, key: &Self::HeaderKey, binding: &Self::Binding) -> Result<Option<Header>>;
+    fn open_header(
+        message: &Self::Message<'_>,
+        key: &Self::HeaderKey,
+        binding: &Self::Binding,
+    ) -> Result<Option<Header>>;
 
     /// Authenticates and decrypts the body.
     ///

@@ -80,11 +80,11 @@ impl Profile for Signal {
         (root, chain, ClearHeader)
     }
 
-    fn chain_step(chain: &Secret<32>, _n: u32) -> (Secret<32>, Secret<32>) {
+    fn classical_step(chain: &Secret<32>, _n: u32) -> (Secret<32>, Secret<32>) {
         hmac_pair(chain, &[&[2]], &[&[1]])
     }
 
-    fn chain_walk(chain: &Secret<32>, _n: u32) -> Secret<32> {
+    fn classical_walk(chain: &Secret<32>, _n: u32) -> Secret<32> {
         Secret::new(hmac(chain.expose(), &[&[2]]))
     }
 

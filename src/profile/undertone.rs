@@ -6,8 +6,8 @@ mod identity;
 pub use header_key::EncryptedHeader;
 pub use identity::{UndertoneIdentityKey, UndertoneIdentityKeyPair};
 
-use crate::crypto::agreement::AgreementKey;
 use crate::crypto::aead::{self, TAG};
+use crate::crypto::agreement::AgreementKey;
 use crate::crypto::kdf::{Extractor, hkdf};
 use crate::crypto::kem::MlKem1024;
 use crate::crypto::{Secret, hash, random};
@@ -147,11 +147,11 @@ impl Profile for Undertone {
         (root, chain, EncryptedHeader::new(next_header))
     }
 
-    fn chain_step(chain: &Secret<32>, n: u32) -> (Secret<32>, Secret<32>) {
-        (Self::chain_walk(chain, n), CHAIN_KEY.extract(&[chain.expose(), &n.to_be_bytes()]))
+    fn classical_step(chain: &Secret<32>, n: u32) -> (Secret<32>, Secret<32>) {
+        (Self::classical_walk(chain, n), CHAIN_KEY.extract(&[chain.expose(), &n.to_be_bytes()]))
     }
 
-    fn chain_walk(chain: &Secret<32>, n: u32) -> Secret<32> {
+    fn classical_walk(chain: &Secret<32>, n: u32) -> Secret<32> {
         CHAIN_NEXT.extract(&[chain.expose(), &n.to_be_bytes()])
     }
 
@@ -192,7 +192,8 @@ impl Profile for Undertone {
         header_data.extend_from_slice(tag);
         let body_start = header_data.len();
         aead::seal(&key, &body_nonce, &body_data, plaintext, &mut header_data);
-        let header_tag = aead::xseal_detached(keys.header.cipher(), nonce, &header_data, &plain_header, &mut sealed_header);
+        let header_tag =
+            aead::xseal_detached(keys.header.cipher(), nonce, &header_data, &plain_header, &mut sealed_header);
 
         let mut message = Vec::with_capacity(BODY_START + plaintext.len() + TAG);
         message.push(SESSION_MESSAGE);

@@ -94,7 +94,7 @@ impl<P: Profile> ReceivingChain<P> {
         } else {
             (walk::<P>(key, self.next, n), None)
         };
-        let (key, seed) = P::chain_step(&key, n);
+        let (key, seed) = P::classical_step(&key, n);
         Ok((seed, ChainChange::Advance { n, key, passed }))
     }
 
@@ -186,7 +186,7 @@ impl<P: Profile> ReceivingChain<P> {
 
 /// The chain key at `to`, from the one at `from`.
 fn walk<P: Profile>(key: &Secret<32>, from: u32, to: u32) -> Secret<32> {
-    (from..to).fold(Secret::new(*key.expose()), |key, n| P::chain_walk(&key, n))
+    (from..to).fold(Secret::new(*key.expose()), |key, n| P::classical_walk(&key, n))
 }
 
 /// The chain key at `to`, and the seeds of the newest messages passed over.
@@ -196,7 +196,7 @@ fn walk_and_keep<P: Profile>(key: &Secret<32>, from: u32, to: u32, now: u64) -> 
     let mut key = walk::<P>(key, from, first_kept);
     let mut passed = Vec::with_capacity(kept);
     for n in first_kept..to {
-        let (next, seed) = P::chain_step(&key, n);
+        let (next, seed) = P::classical_step(&key, n);
         passed.push(SkippedKey::new(n, now, seed));
         key = next;
     }

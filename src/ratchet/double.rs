@@ -161,7 +161,7 @@ impl<P: Profile> DoubleRatchet<P> {
                 if chain.next == u32::MAX {
                     return Err(Fault::SessionExhausted.into());
                 }
-                let (key, seed) = P::chain_step(&chain.key, chain.next);
+                let (key, seed) = P::classical_step(&chain.key, chain.next);
                 Ok(SendStage {
                     ratchet_key: chain.pair.public(),
                     n: chain.next,
@@ -174,7 +174,7 @@ impl<P: Profile> DoubleRatchet<P> {
             Sending::Due { theirs, header } => {
                 let pair = AgreementSecret::generate(rng)?;
                 let (root, key, next_header) = P::root_step(&self.root, &pair.agree(theirs)?);
-                let (key, seed) = P::chain_step(&key, 0);
+                let (key, seed) = P::classical_step(&key, 0);
                 Ok(SendStage {
                     ratchet_key: pair.public(),
                     n: 0,

@@ -4,7 +4,7 @@
 use crate::crypto::Secret;
 use crate::error::{Fault, Result};
 use crate::profile::{PostQuantumHeader, Profile};
-use crate::ratchet::braid::Braid;
+use crate::ratchet::braid::{Braid, BraidMessage, NewEpoch};
 use crate::ratchet::limits::StepBudget;
 use crate::ratchet::post_quantum_chains::{NewChains, PostQuantumChains, ReceiveChange, SendChange};
 use crate::wire::{Reader, Writer};
@@ -12,31 +12,31 @@ use rand_core::TryCryptoRng;
 
 /// The post-quantum half of a session's state.
 pub struct PostQuantumRatchet<P: Profile> {
-    braid: Braid<P>,
+    braid: Braid,
     chains: PostQuantumChains<P>,
 }
 
 /// A message about to be sent: its part of the header, its key, and what sending it changes.
-pub struct PostQuantumSend<P: Profile> {
+pub struct PostQuantumSend {
     /// The header's part.
     pub header: PostQuantumHeader,
     /// The message's post-quantum key.
     pub key: Secret<32>,
     /// What to apply once the message is final.
-    pub change: PostQuantumChange<P>,
+    pub change: PostQuantumChange,
 }
 
 /// A message being read: its key, and what reading it changes.
-pub struct PostQuantumReceive<P: Profile> {
+pub struct PostQuantumReceive {
     /// The message's post-quantum key.
     pub key: Secret<32>,
     /// What to apply once the message has been authenticated.
-    pub change: PostQuantumChange<P>,
+    pub change: PostQuantumChange,
 }
 
 /// What a message changes, in the braid and in the chains.
-pub struct PostQuantumChange<P: Profile> {
-    braid: Braid<P>,
+pub struct PostQuantumChange {
+    braid: Braid,
     new_chains: Option<NewChains>,
     chain: ChainChange,
 }
@@ -49,17 +49,17 @@ enum ChainChange {
 impl<P: Profile> PostQuantumRatchet<P> {
     /// The initiator's state, which generates the first key. `own_device` lifts the bound on jumps.
     pub fn initiator(secret: &Secret<32>, own_device: bool) -> Self {
-        Self { braid: Braid::initiator(secret), chains: PostQuantumChains::new(secret, true, own_device) }
+        Self { braid: Braid::initiator::<P>(secret), chains: PostQuantumChains::new(secret, true, own_device) }
     }
 
     /// The responder's state, which encapsulates first.
     pub fn responder(secret: &Secret<32>, own_device: bool) -> Self {
-        Self { braid: Braid::responder(secret), chains: PostQuantumChains::new(secret, false, own_device) }
+        Self { braid: Braid::responder::<P>(secret), chains: PostQuantumChains::new(secret, false, own_device) }
     }
 
     /// A state put together from an official client's record.
     #[cfg(feature = "signal")]
-    pub const fn imported(braid: Braid<P>, chains: PostQuantumChains<P>) -> Self {
+    pub const fn imported(braid: Braid, chains: PostQuantumChains<P>) -> Self {
         Self { braid, chains }
     }
 
@@ -67,16 +67,16 @@ impl<P: Profile> PostQuantumRatchet<P> {
     ///
     /// # Errors
     /// `session.exhausted`, `random.failed`.
-    pub fn send(&self, rng: &mut impl TryCryptoRng) -> Result<PostQuantumSend<P>> {
-        let sent = self.braid.send(rng)?;
+    pub fn send(&self, rng: &mut impl TryCryptoRng) -> Result<PostQuantumSend> {
+        let (message, new_epoch, braid) = self.braid.send::<P>(rng)?;
         // An epoch that this very message completes is added before its own key is taken.
-        let new_chains = self.stage_epoch(sent.new_epoch.as_ref().map(|new| (new.epoch, &new.secret)))?;
-        let sending_epoch = sent.epoch.checked_sub(1).ok_or(Fault::BraidEpoch)?;
+        let new_chains = self.stage_epoch(new_epoch)?;
+        let sending_epoch = message.epoch.checked_sub(1).ok_or(Fault::BraidEpoch)?;
         let (key, index, change) = self.chains.stage_send(sending_epoch, new_chains.as_ref())?;
         Ok(PostQuantumSend {
-            header: PostQuantumHeader { epoch: sent.epoch, index, payload: sent.payload },
+            header: PostQuantumHeader { epoch: message.epoch, index, payload: message.payload },
             key,
-            change: PostQuantumChange { braid: sent.next, new_chains, chain: ChainChange::Send(change) },
+            change: PostQuantumChange { braid, new_chains, chain: ChainChange::Send(change) },
         })
     }
 
@@ -89,19 +89,20 @@ impl<P: Profile> PostQuantumRatchet<P> {
         header: &PostQuantumHeader,
         now: u64,
         budget: &mut StepBudget,
-    ) -> Result<PostQuantumReceive<P>> {
-        let received = self.braid.receive(header.epoch, &header.payload)?;
-        let new_chains = self.stage_epoch(received.new_epoch.as_ref().map(|new| (new.epoch, &new.secret)))?;
+    ) -> Result<PostQuantumReceive> {
         let epoch = header.epoch.checked_sub(1).ok_or(Fault::BraidDecode)?;
+        let message = BraidMessage { epoch: header.epoch, payload: header.payload.clone() };
+        let (new_epoch, braid) = self.braid.receive::<P>(&message)?;
+        let new_chains = self.stage_epoch(new_epoch)?;
         let (key, change) = self.chains.stage_receive(epoch, header.index, new_chains.as_ref(), now, budget)?;
         Ok(PostQuantumReceive {
             key,
-            change: PostQuantumChange { braid: received.next, new_chains, chain: ChainChange::Receive(change) },
+            change: PostQuantumChange { braid, new_chains, chain: ChainChange::Receive(change) },
         })
     }
 
     /// Makes a staged message final.
-    pub fn apply(&mut self, change: PostQuantumChange<P>, now: u64) {
+    pub fn apply(&mut self, change: PostQuantumChange, now: u64) {
         self.braid = change.braid;
         if let Some(new) = change.new_chains {
             self.chains.add_epoch(new);
@@ -122,8 +123,8 @@ impl<P: Profile> PostQuantumRatchet<P> {
         self.chains.skipped()
     }
 
-    fn stage_epoch(&self, new: Option<(u64, &Secret<32>)>) -> Result<Option<NewChains>> {
-        new.map(|(epoch, secret)| self.chains.stage_epoch(epoch, secret)).transpose()
+    fn stage_epoch(&self, new: Option<NewEpoch>) -> Result<Option<NewChains>> {
+        new.map(|new| self.chains.stage_epoch(new.epoch, &new.secret)).transpose()
     }
 
     /// Writes the state for a record.

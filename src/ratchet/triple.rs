@@ -22,13 +22,13 @@ pub struct Ratchet<P: Profile> {
 /// What sending one message changes, in both halves.
 pub struct Sent<P: Profile> {
     classical: SendStage<P>,
-    post_quantum: PostQuantumChange<P>,
+    post_quantum: PostQuantumChange,
 }
 
 /// What reading one message changes, in both halves.
 pub struct Received<P: Profile> {
     classical: ReceiveChange<P>,
-    post_quantum: PostQuantumChange<P>,
+    post_quantum: PostQuantumChange,
 }
 
 impl<P: Profile> Ratchet<P> {

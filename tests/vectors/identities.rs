@@ -11,7 +11,8 @@ use undertone::{DidKey, Fingerprint, FingerprintParty, FingerprintVersion};
 #[test]
 fn safety_numbers() {
     for case in cases("safety number") {
-        let Some(version) = judge(&case.name, FingerprintVersion::from_number(number(&case.inputs["version"])), case.outputs)
+        let Some(version) =
+            judge(&case.name, FingerprintVersion::from_number(number(&case.inputs["version"])), case.outputs)
         else {
             continue;
         };

@@ -40,7 +40,11 @@ impl EncryptedHeader {
 
 impl HeaderKey for EncryptedHeader {
     fn duplicate(&self) -> Self {
-        Self { key: Secret::new(*self.key.expose()), cipher: Secret::new(*self.cipher.expose()), tag: Secret::new(*self.tag.expose()) }
+        Self {
+            key: Secret::new(*self.key.expose()),
+            cipher: Secret::new(*self.cipher.expose()),
+            tag: Secret::new(*self.tag.expose()),
+        }
     }
 
     fn encode(&self, out: &mut Writer) {

@@ -1,8 +1,8 @@
 //! The native identity key: one Ed25519 key pair, whose X25519 form takes part in the handshake.
 
-use crate::crypto::{Secret, Zeroizing};
 use crate::crypto::agreement::{AgreementKey, AgreementSecret};
 use crate::crypto::ed25519::{SigningSecret, VerifyingKey};
+use crate::crypto::{Secret, Zeroizing};
 use crate::error::Result;
 use crate::profile::{IdentityKey, IdentityKeyPair};
 use rand_core::TryCryptoRng;
