@@ -9,6 +9,7 @@ pub mod crypto;
 #[cfg(not(feature = "__internals"))]
 mod crypto;
 mod error;
+pub mod handshake;
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
 pub mod identity;

@@ -1,0 +1,33 @@
+//! Floor 2: prekeys, and the handshakes PQXDH and X3DH that begin a session (docs/protocol.md, sections 3 to 5).
+//!
+//! [`initiate`] turns a peer's [`PrekeyBundle`] into the secrets of a session, [`accept`] does so at the other end from the [`FirstMessage`]. Both are
+//! pure functions: they keep nothing and erase nothing. [`Prekeys`] holds a device's own prekeys and says when one is used up.
+
+mod bundle;
+mod first_message;
+mod first_seal;
+mod key_agreement;
+mod native;
+mod policy;
+mod prekey;
+mod prekey_pairs;
+mod prekeys;
+mod prekeys_stored;
+mod profile;
+mod replay_guard;
+#[cfg(feature = "signal")]
+mod signal;
+mod transcript;
+
+pub use bundle::PrekeyBundle;
+pub use first_message::{FirstMessage, Offer};
+pub use first_seal::{FirstSealKey, FirstSealSecret};
+pub use key_agreement::{Acceptance, AcceptingPrekeys, Initiation, LocalDevice, accept, initiate};
+pub use policy::{HandshakePolicy, HandshakeStrength};
+pub use prekey::{PrekeyKind, PrekeyTerms, PublishedPrekey, Validity};
+pub use prekey_pairs::{KemPrekeyPair, OneTimePrekeyPair, SignedPrekeyPair};
+pub use prekeys::Prekeys;
+pub use profile::{HandshakeProfile, SealingKey, SealingSecret};
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub use transcript::{KemUse, Transcript, TranscriptParty};
