@@ -16,9 +16,9 @@ pub fn rust_components(report: &mut Report) -> bool {
     })
 }
 
-/// The standard library for WebAssembly.
-pub fn wasm_target(report: &mut Report) -> bool {
-    report.run("target", Verdict::Preparation, rustup().args(["target", "add", "wasm32-unknown-unknown"]))
+/// The standard library for another target.
+pub fn rust_target(report: &mut Report, target: &str) -> bool {
+    report.run(target, Verdict::Preparation, rustup().args(["target", "add", target]))
 }
 
 /// Node and npm.

@@ -13,6 +13,10 @@ const SUITES: [(&str, Suite); 5] =
 /// All features, for tests that open the engine's private floors.
 const EVERYTHING: &str = "signal,__internals";
 
+/// What browsers run, and what a test program can run in: the same code, with a place to print to.
+const BROWSER: &str = "wasm32-unknown-unknown";
+const WASI: &str = "wasm32-wasip1";
+
 type Suite = fn(&mut Report, &Options);
 
 struct Options {
@@ -129,26 +133,21 @@ fn properties(report: &mut Report, _: &Options) {
     integration_suite(report, "properties");
 }
 
-/// The engine in WebAssembly: that it compiles, and that it works there.
+/// The engine in WebAssembly: that it compiles for browsers, and that its unit tests pass there, in node.
 fn wasm(report: &mut Report, _: &Options) {
-    if !machine::wasm_target(report) {
+    if !machine::rust_target(report, BROWSER) || !machine::rust_target(report, WASI) || !machine::node(report) {
         return;
     }
     for features in ["", "signal"] {
         let mut check = workspace::cargo();
-        check.args(["check", "--package", "undertone", "--lib", "--target", "wasm32-unknown-unknown"]);
+        check.args(["check", "--package", "undertone", "--lib", "--target", BROWSER]);
         check.args(["--no-default-features", "--features", features]);
         report.run(&format!("compile {features}"), Verdict::Check, &mut check);
     }
-    let mut module = workspace::cargo();
-    module.args(["build", "--release", "--package", "undertone-wasm-tests", "--target", "wasm32-unknown-unknown"]);
-    if !machine::node(report) || !report.run("module", Verdict::Preparation, &mut module) {
-        return;
-    }
-    let built = workspace::target_directory().join("wasm32-unknown-unknown/release/undertone_wasm_tests.wasm");
-    let mut runner = Command::new("node");
-    runner.current_dir(workspace::root()).arg("tests/wasm/run.mjs").arg(built);
-    report.run("in node", Verdict::Tests, &mut runner);
+    let runner = format!("node --no-warnings {}", workspace::root().join("tests/wasm/wasi.mjs").display());
+    let mut tests = workspace::cargo();
+    tests.args(["test", "--package", "undertone", "--lib", "--target", WASI, "--features", EVERYTHING]);
+    report.run("unit tests in node", Verdict::Tests, tests.env("CARGO_TARGET_WASM32_WASIP1_RUNNER", runner));
 }
 
 /// The integration tests whose names begin with the suite's.
