@@ -16,8 +16,9 @@ pub const CHUNK: usize = 32;
 /// A message of `N` chunks.
 pub type Message<const N: usize> = [[u8; CHUNK]; N];
 
-/// Chunk `index` of `message`.
-pub fn chunk<const N: usize>(message: &Message<N>, index: u16) -> Chunk {
+/// Chunk `index` of the `N` chunks that are a message.
+pub fn chunk<const N: usize>(message: &[[u8; CHUNK]], index: u16) -> Chunk {
+    debug_assert_eq!(message.len(), N);
     let bytes = match message.get(usize::from(index)) {
         Some(chunk) => *chunk,
         None => combine(&coefficients(&Systematic::<N>::NODES, &Systematic::<N>::WEIGHTS, index), message),
@@ -206,7 +207,7 @@ fn coefficients<const N: usize>(nodes: &[u16; N], weights: &[u16; N], x: u16) ->
 }
 
 /// The sum of the chunks, each times its coefficient, in every lane: bit by bit of the coefficients, from the highest.
-fn combine<const N: usize>(coefficients: &[u16; N], chunks: &Message<N>) -> [u8; CHUNK] {
+fn combine<const N: usize>(coefficients: &[u16; N], chunks: &[[u8; CHUNK]]) -> [u8; CHUNK] {
     let mut lanes = [0u16; LANES];
     for bit in (0..16).rev() {
         let mut sum = [0u8; CHUNK];
@@ -294,18 +295,18 @@ mod tests {
     #[test]
     fn chunk_vectors() {
         let message: Message<3> = core::array::from_fn(|i| sha256(&[&[u8::try_from(i).unwrap()]]));
-        assert_eq!(chunk(&message, 1).bytes, message[1]);
+        assert_eq!(chunk::<3>(&message, 1).bytes, message[1]);
         let expected = "fe00ad7acb09cad0f02037f8f192b9ce8c064a597cca999a19ababa2047d3c01";
-        assert_eq!(hex::encode(chunk(&message, 3).bytes), expected);
+        assert_eq!(hex::encode(chunk::<3>(&message, 3).bytes), expected);
         let expected = "f9d56c5428714245c8331bc43e022d52119826b7d8727398e4766eb57ed31cc2";
-        assert_eq!(hex::encode(chunk(&message, 5).bytes), expected);
+        assert_eq!(hex::encode(chunk::<3>(&message, 5).bytes), expected);
     }
 
     /// Takes in `indices` of `message`; every step is written and read back.
     fn receive<const N: usize>(message: &Message<N>, indices: &[u16]) -> Option<Message<N>> {
         let mut decoder = Decoder::<N>::new();
         for &index in indices {
-            match decoder.with(&chunk(message, index)).unwrap() {
+            match decoder.with(&chunk::<N>(message, index)).unwrap() {
                 Progress::Unchanged => {}
                 Progress::Complete(message) => return Some(*message),
                 Progress::Partial(next) => {
@@ -350,9 +351,9 @@ mod tests {
     #[test]
     fn a_contradicting_chunk_is_refused() {
         let message = message::<5>(1);
-        let Progress::Partial(decoder) = Decoder::<5>::new().with(&chunk(&message, 9)).unwrap() else { panic!() };
-        assert_eq!(decoder.with(&chunk(&message, 9)), Ok(Progress::Unchanged));
-        let mut wrong = chunk(&message, 9);
+        let Progress::Partial(decoder) = Decoder::<5>::new().with(&chunk::<5>(&message, 9)).unwrap() else { panic!() };
+        assert_eq!(decoder.with(&chunk::<5>(&message, 9)), Ok(Progress::Unchanged));
+        let mut wrong = chunk::<5>(&message, 9);
         wrong.bytes[31] ^= 1;
         assert_eq!(decoder.with(&wrong), Err(Fault::BraidConflict.into()));
     }

@@ -1,7 +1,22 @@
 //! Floor 2: the triple ratchet. [`double`] steps the classical root and its chains, [`post_quantum`] braids an ML-KEM
 //! agreement into the messages, and [`triple`] gives each message a key from both.
 
+mod authenticator;
+mod braid;
+mod braid_keys;
+mod braid_record;
+mod braid_state;
+mod chain;
+pub mod double;
 mod erasure_code;
 pub mod limits;
+pub mod post_quantum;
+mod post_quantum_chains;
+mod skipped;
+pub mod triple;
 
-pub use limits::StepBudget;
+pub use chain::ReceivingChain;
+pub use limits::{MAX_RECEIVING_CHAINS, MAX_SKIPPED_KEYS, StepBudget};
+pub use post_quantum::PostQuantumRatchet;
+pub use skipped::SkippedKey;
+pub use triple::{Ratchet, Received, Sent};
