@@ -68,7 +68,7 @@ impl HandshakeProfile for Signal {
         let wrapped = PreKeySignalMessage {
             prekey_id: offer.one_time_prekey_id,
             base_key: offer.base_key,
-            identity_key: device.identity.public().clone(),
+            identity_key: *device.identity.public().verifying_key(),
             message,
             registration_id: device.registration_id,
             signed_prekey_id: offer.signed_prekey_id,
@@ -82,7 +82,7 @@ impl HandshakeProfile for Signal {
         let parsed = PreKeySignalMessage::parse(bytes)?;
         Ok(FirstMessage {
             suite: Suite::Pqxdh,
-            identity: parsed.identity_key,
+            identity: parsed.identity_key.into(),
             address: None,
             registration_id: parsed.registration_id,
             base_key: parsed.base_key,
