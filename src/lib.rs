@@ -12,6 +12,12 @@ mod error;
 pub mod handshake;
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
+pub mod group;
+#[cfg(not(feature = "__internals"))]
+#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
+mod group;
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
 pub mod identity;
 #[cfg(not(feature = "__internals"))]
 #[allow(dead_code, unused_imports, reason = "the floors above are being built")]
@@ -50,5 +56,6 @@ mod wire;
 pub use error::Fault;
 
 pub use error::{Error, ErrorKind, Result};
+pub use group::{GroupContext, GroupId, GroupPlaintext, ReceivedSenderKeys, SenderKey};
 pub use identity::{DidKey, Fingerprint, FingerprintParty, FingerprintVersion};
 pub use wire::Address;

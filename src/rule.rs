@@ -9,14 +9,18 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, dead_code, reason = "each name is the id of the requirement that documents it")]
 pub enum Rule {
-    Sp11,
     B11,
     B16,
     B38,
+    B45,
+    B48,
     Br2,
     Br3,
     Br7,
+    D5,
     Dr7,
+    Dr8,
+    Dr15,
     K3,
     P2,
     P5,
@@ -32,6 +36,7 @@ pub enum Rule {
     Se3,
     Sn2,
     Sp7,
+    Sp11,
     Ss1,
     Ss2,
     Ss5,

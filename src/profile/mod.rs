@@ -14,7 +14,9 @@ pub use identity::{IdentityKey, IdentityKeyPair};
 pub use post_quantum::PostQuantumProfile;
 #[cfg(feature = "signal")]
 pub use signal::{ClearHeader, Signal, SignalIdentityKey, SignalIdentityKeyPair};
-pub use undertone::{Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair, check_type, prefix, suite_label};
+pub use undertone::{
+    MAX_PLAINTEXT, Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair, check_type, prefix, suite_label,
+};
 
 use crate::crypto::Secret;
 use crate::crypto::agreement::AgreementKey;

@@ -18,5 +18,5 @@ pub mod triple;
 pub use chain::ReceivingChain;
 pub use limits::{MAX_RECEIVING_CHAINS, MAX_SKIPPED_KEYS, StepBudget};
 pub use post_quantum::PostQuantumRatchet;
-pub use skipped::SkippedKey;
+pub use skipped::{SkippedKey, SkippedKeys};
 pub use triple::{Ratchet, Received, Sent};
