@@ -23,4 +23,5 @@ pub mod split_kem;
 pub mod xeddsa;
 
 pub use secret::Secret;
+pub use subtle::ConstantTimeEq;
 pub use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};

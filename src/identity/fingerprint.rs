@@ -1,11 +1,11 @@
 //! Safety numbers: how two people make sure, by reading aloud or by scanning, that they hold each other's real identity keys.
 
 use super::fingerprint_form::FingerprintProfile;
+use crate::crypto::ConstantTimeEq;
 use crate::error::{Fault, Result};
 use crate::rule::{self, Rule};
 use core::fmt;
 use core::marker::PhantomData;
-use subtle::ConstantTimeEq;
 
 /// One of the two parties of a safety number.
 pub struct FingerprintParty<'a, P: FingerprintProfile> {
