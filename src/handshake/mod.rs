@@ -28,6 +28,12 @@ pub use prekey::{PrekeyKind, PrekeyTerms, PublishedPrekey, Validity};
 pub use prekey_pairs::{KemPrekeyPair, OneTimePrekeyPair, SignedPrekeyPair};
 pub use prekeys::Prekeys;
 pub use profile::{HandshakeProfile, SealingKey, SealingSecret};
+/// The parts that the tests of this repository look at one by one.
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
-pub use transcript::{KemUse, Transcript, TranscriptParty};
+pub mod internals {
+    pub use super::first_seal::{Recipient, SealedFirst, seal};
+    pub use super::native::{encode_first, parse_first};
+    pub use super::replay_guard::{REPLAY_GUARD, ReplayGuard};
+    pub use super::transcript::{KemUse, Transcript, TranscriptParty};
+}

@@ -130,7 +130,7 @@ impl HandshakeProfile for Undertone {
 }
 
 /// `first` of section 4.2.
-pub(super) fn encode_first(device: &LocalDevice<'_, Undertone>, offer: &Offer<Undertone>, message: &[u8]) -> Vec<u8> {
+pub fn encode_first(device: &LocalDevice<'_, Undertone>, offer: &Offer<Undertone>, message: &[u8]) -> Vec<u8> {
     let mut out = Writer::with_capacity(2 << 10 | message.len());
     out.u8(offer.suite.number()).bytes(device.identity.public().as_bytes());
     device.address.encode(&mut out);
@@ -147,7 +147,7 @@ pub(super) fn encode_first(device: &LocalDevice<'_, Undertone>, offer: &Offer<Un
 }
 
 /// Reads what [`encode_first`] wrote; identity and base key are admitted in full (B7).
-pub(super) fn parse_first(bytes: &[u8]) -> Result<FirstMessage<Undertone>> {
+pub fn parse_first(bytes: &[u8]) -> Result<FirstMessage<Undertone>> {
     let mut input = Reader::new(bytes, Fault::MessageTruncated);
     let suite = Suite::from_number(input.u8()?).ok_or(Fault::MessageVersion)?;
     let identity = UndertoneIdentityKey::admit(input.array::<32>()?)?;

@@ -3,6 +3,7 @@
 //! Every value that the program computed is computed here too and compared; every random value comes from the vectors.
 
 mod document;
+mod handshakes;
 mod identities;
 mod native_profile;
 mod primitives;

@@ -76,8 +76,8 @@ fn chains() {
         let (mut stepped, mut walked) = (secret(&case.inputs["chain"]), secret(&case.inputs["chain"]));
         let mut last_seed = Secret::new([0; 32]);
         for n in first..first + number::<u32>(&case.inputs["steps"]) {
-            (stepped, last_seed) = <Undertone as Profile>::chain_step(&stepped, n);
-            walked = <Undertone as Profile>::chain_walk(&walked, n);
+            (stepped, last_seed) = <Undertone as Profile>::classical_step(&stepped, n);
+            walked = <Undertone as Profile>::classical_walk(&walked, n);
         }
         assert_eq!(stepped.expose(), &array(&case.outputs["chain"]), "{}", case.name);
         assert_eq!(walked, stepped, "{}", case.name);
