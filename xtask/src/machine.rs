@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 /// Below this the interop runner and the official client do not run.
 const NODE: u32 = 20;
+const NODE_FROM_NPM: u32 = 22;
 
 /// `rustfmt` and `clippy`, which a minimal toolchain lacks.
 pub fn rust_components(report: &mut Report) -> bool {
@@ -21,16 +22,24 @@ pub fn rust_target(report: &mut Report, target: &str) -> bool {
     report.run(target, Verdict::Preparation, rustup().args(["target", "add", target]))
 }
 
-/// Node and npm.
-pub fn node(report: &mut Report) -> bool {
-    if node_version().is_none() || !works(Command::new("npm").arg("--version")) {
+/// Node, with npm beside it. Where the system's Node is too old (Debian 12's is), npm brings one under the build directory.
+pub fn node(report: &mut Report) -> Option<PathBuf> {
+    if node_version(Path::new("node")).is_none() || !works(Command::new("npm").arg("--version")) {
         install(report, &["nodejs", "npm"]);
     }
-    report_missing(report, "node", || match node_version() {
-        Some(version) if version >= NODE => Ok(()),
-        Some(version) => Err(format!("node {version} is too old: install Node {NODE} or newer")),
-        None => Err(format!("install Node {NODE} or newer, with npm")),
-    })
+    let home = workspace::target_directory().join("xtask").join("node");
+    let candidates = [PathBuf::from("node"), home.join("node_modules/node/bin/node")];
+    let find = || candidates.iter().find(|node| node_version(node).is_some_and(|version| version >= NODE)).cloned();
+    let found = find().or_else(|| {
+        let newer = format!("node@{NODE_FROM_NPM}");
+        let mut npm = Command::new("npm");
+        report.run(&newer, Verdict::Preparation, npm.arg("install").arg("--prefix").arg(&home).arg(&newer));
+        find()
+    });
+    if found.is_none() {
+        report.check("node", || Err(format!("install Node {NODE} or newer, with npm")));
+    }
+    found
 }
 
 /// A Python of our own under the build directory, with `packages` as a requirements file lists them.
@@ -41,10 +50,10 @@ pub fn python(report: &mut Report, packages: &Path) -> Option<PathBuf> {
         let make = || works(Command::new("python3").args(["-m", "venv"]).arg(&home));
         if !make() {
             install(report, &["python3", "python3-venv"]);
-            report_missing(report, "python", || {
-                make().then_some(()).ok_or_else(|| "install Python 3 with its venv module".to_owned())
-            })
-            .then_some(())?;
+            if !make() {
+                report.check("python", || Err("install Python 3 with its venv module".to_owned()));
+                return None;
+            }
         }
     }
     let mut pip = Command::new(&python);
@@ -67,18 +76,13 @@ fn install(report: &mut Report, packages: &[&str]) {
     report.run(&packages.join(" "), Verdict::Preparation, &mut install);
 }
 
-/// Only what is missing is worth a line of its own.
-fn report_missing(report: &mut Report, name: &str, check: impl Fn() -> Result<(), String>) -> bool {
-    check().is_ok() || report.check(name, check)
-}
-
 fn root_on_debian() -> bool {
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
     root && Path::new("/etc/debian_version").exists()
 }
 
-fn node_version() -> Option<u32> {
-    let output = Command::new("node").arg("--version").output().ok()?;
+fn node_version(node: &Path) -> Option<u32> {
+    let output = Command::new(node).arg("--version").output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 

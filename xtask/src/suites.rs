@@ -115,7 +115,8 @@ fn vectors(report: &mut Report, _: &Options) {
 fn interop(report: &mut Report, options: &Options) {
     let mut agent = workspace::cargo();
     agent.args(["build", "--release", "--example", "conformance", "--features", "signal"]);
-    if !machine::node(report) || !report.run("conformance agent", Verdict::Preparation, &mut agent) {
+    let Some(node) = machine::node(report) else { return };
+    if !report.run("conformance agent", Verdict::Preparation, &mut agent) {
         return;
     }
     let folder = workspace::root().join("tests/interop");
@@ -124,7 +125,7 @@ fn interop(report: &mut Report, options: &Options) {
     if !report.run("official client", Verdict::Preparation, &mut npm) {
         return;
     }
-    let mut runner = Command::new("node");
+    let mut runner = Command::new(node);
     runner
         .current_dir(&folder)
         .args(["run.mjs", "--schedules", &options.schedules.to_string()])
@@ -139,7 +140,7 @@ fn properties(report: &mut Report, _: &Options) {
 
 /// The engine in WebAssembly: that it compiles for browsers, and that its unit tests pass there, in node.
 fn wasm(report: &mut Report, _: &Options) {
-    if !machine::rust_target(report, BROWSER) || !machine::rust_target(report, WASI) || !machine::node(report) {
+    if !machine::rust_target(report, BROWSER) || !machine::rust_target(report, WASI) {
         return;
     }
     for features in ["", "signal"] {
@@ -148,7 +149,9 @@ fn wasm(report: &mut Report, _: &Options) {
         check.args(["--no-default-features", "--features", features]);
         report.run(&format!("compile {features}"), Verdict::Check, &mut check);
     }
-    let runner = format!("node --no-warnings {}", workspace::root().join("tests/wasm/wasi.mjs").display());
+    let Some(node) = machine::node(report) else { return };
+    let runner =
+        format!("{} --no-warnings {}", node.display(), workspace::root().join("tests/wasm/wasi.mjs").display());
     let mut tests = workspace::cargo();
     tests.args(["test", "--package", "undertone", "--lib", "--target", WASI, "--features", EVERYTHING]);
     report.run("unit tests in node", Verdict::Tests, tests.env("CARGO_TARGET_WASM32_WASIP1_RUNNER", runner));
