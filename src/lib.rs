@@ -1,61 +1,84 @@
-//! Undertone: client-side end-to-end encryption.
+//! Undertone: client-side end-to-end encryption for messengers, post-quantum from the first byte.
+//!
+//! This crate is the engine: handshakes, ratchets, sessions and groups. It is *sans-IO*: no async, no clock, no store, no global randomness. A function takes the
+//! state, the bytes, the time and a random number generator, and returns values; the application moves the bytes and keeps the records.
+//!
+//! | to | use |
+//! |---|---|
+//! | publish prekeys, begin and accept sessions | [`handshake`]: [`Prekeys`], [`PrekeyBundle`] |
+//! | encrypt and decrypt between two devices | [`session`]: [`SessionRecord`] |
+//! | encrypt once for many | [`group`]: sender keys |
+//! | name and compare identity keys | [`identity`]: [`DidKey`], [`Fingerprint`] |
+//!
+//! There are two wire profiles over one engine. [`Undertone`] is the native one, defined by `docs/protocol.md`: encrypted headers, one Ed25519 identity key,
+//! ML-KEM-1024, a continuous post-quantum ratchet in every message. `Signal`, behind the feature `signal`, speaks the wire format of official Signal
+//! clients.
+//!
+//! ```
+//! use getrandom::SysRng;
+//! use undertone::handshake::{FirstMessage, HandshakePolicy, LocalDevice};
+//! use undertone::{
+//!     Address, IdentityKeyPair, Prekeys, SessionRecord, TrustedIdentity, Undertone, UndertoneIdentityKeyPair,
+//! };
+//!
+//! let (now, mut rng, policy) = (1_800_000_000, SysRng, HandshakePolicy::default());
+//! let (alices_key, bobs_key) =
+//!     (UndertoneIdentityKeyPair::generate(&mut rng)?, UndertoneIdentityKeyPair::generate(&mut rng)?);
+//! let (alices, bobs) = (Address::new("alice", 1)?, Address::new("bob", 1)?);
+//! let alice = LocalDevice { identity: &alices_key, address: &alices, registration_id: 1 };
+//! let bob = LocalDevice { identity: &bobs_key, address: &bobs, registration_id: 2 };
+//!
+//! // Bob publishes a prekey bundle.
+//! let mut prekeys = Prekeys::<Undertone>::generate(&bob, now, &mut rng)?;
+//! prekeys.add_one_time(&bob, 1, now, &mut rng)?;
+//! let bundle = prekeys.bundle(&bob, true)?;
+//!
+//! // Alice begins a session with it and writes at once.
+//! let mut with_bob = SessionRecord::new(&alice, bobs.clone())?;
+//! with_bob.initiate(&alice, &bundle, &TrustedIdentity::FirstUse, policy, now, &mut rng)?;
+//! let envelope = with_bob.encrypt(&alice, b"hello", &TrustedIdentity::FirstUse, now, &mut rng)?;
+//!
+//! // Bob opens the first message and reads it.
+//! let first = FirstMessage::open(&bob, &envelope.bytes, &prekeys)?;
+//! let mut with_alice = SessionRecord::new(&bob, alices.clone())?;
+//! let read = with_alice.accept(&bob, &first, &mut prekeys, &TrustedIdentity::FirstUse, policy, now)?;
+//! assert_eq!(read.plaintext, b"hello");
+//! # Ok::<(), undertone::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
-#[cfg(feature = "__internals")]
-#[doc(hidden)]
-pub mod crypto;
-#[cfg(not(feature = "__internals"))]
-mod crypto;
+/// Declares the floors that no application sees. This repository's own tests open them with the feature `__internals`.
+macro_rules! private_floors {
+    ($($floor:ident)*) => { $(
+        #[cfg(feature = "__internals")]
+        #[doc(hidden)]
+        pub mod $floor;
+        #[cfg(not(feature = "__internals"))]
+        mod $floor;
+    )* };
+}
+
+private_floors! { crypto profile ratchet rule wire }
+
 mod error;
-pub mod handshake;
-#[cfg(feature = "__internals")]
-#[doc(hidden)]
 pub mod group;
-#[cfg(not(feature = "__internals"))]
-#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
-mod group;
-#[cfg(feature = "__internals")]
-#[doc(hidden)]
+pub mod handshake;
 pub mod identity;
-#[cfg(not(feature = "__internals"))]
-#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
-mod identity;
-#[cfg(feature = "__internals")]
-#[doc(hidden)]
-pub mod profile;
-#[cfg(not(feature = "__internals"))]
-#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
-mod profile;
-#[cfg(feature = "__internals")]
-#[doc(hidden)]
-pub mod ratchet;
-#[cfg(not(feature = "__internals"))]
-#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
-mod ratchet;
-#[cfg(feature = "__internals")]
-#[doc(hidden)]
-pub mod rule;
-#[cfg(not(feature = "__internals"))]
-mod rule;
-#[cfg(all(feature = "signal", feature = "__internals"))]
-#[doc(hidden)]
+#[cfg(feature = "signal")]
 pub mod sealed;
-#[cfg(all(feature = "signal", not(feature = "__internals")))]
-#[allow(dead_code, unused_imports, reason = "the floors above are being built")]
-mod sealed;
-#[cfg(feature = "__internals")]
-#[doc(hidden)]
-pub mod wire;
-#[cfg(not(feature = "__internals"))]
-mod wire;
+pub mod session;
 
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
 pub use error::Fault;
 
 pub use error::{Error, ErrorKind, Result};
-pub use group::{GroupContext, GroupId, GroupPlaintext, ReceivedSenderKeys, SenderKey};
+pub use handshake::{PrekeyBundle, Prekeys};
 pub use identity::{DidKey, Fingerprint, FingerprintParty, FingerprintVersion};
+pub use profile::{IdentityKey, IdentityKeyPair, Suite, Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair};
+#[cfg(feature = "signal")]
+pub use profile::{Signal, SignalIdentityKey, SignalIdentityKeyPair};
+pub use session::{Decrypted, DecryptedBy, Envelope, EnvelopeKind, SessionRecord, SessionStatus, TrustedIdentity};
 pub use wire::Address;

@@ -1,7 +1,7 @@
 //! Which of a record's sessions a message belongs to.
 
 use crate::error::{Error, ErrorKind, Fault, Result};
-use crate::profile::Profile;
+use crate::handshake::HandshakeProfile;
 use crate::ratchet::{Received, StepBudget};
 use crate::session::one_session::Session;
 use crate::session::record::SessionRecord;
@@ -22,7 +22,7 @@ pub enum Position {
 ///
 /// # Errors
 /// `session.none` without a session; the verdict of the session that knew the message; else that of the current session.
-pub fn read<P: Profile>(
+pub fn read<P: HandshakeProfile>(
     record: &SessionRecord<P>,
     message: &P::Message<'_>,
     now: u64,

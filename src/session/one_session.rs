@@ -2,8 +2,8 @@
 
 use crate::crypto::agreement::{AgreementKey, AgreementSecret};
 use crate::error::{Fault, Result};
-use crate::handshake::{Acceptance, FirstMessage, HandshakeStrength, Initiation, LocalDevice, Offer};
-use crate::profile::{IdentityKeyPair, Parties, Profile, Role, Suite};
+use crate::handshake::{Acceptance, FirstMessage, HandshakeProfile, HandshakeStrength, Initiation, LocalDevice, Offer};
+use crate::profile::{IdentityKeyPair, Parties, Role, Suite};
 use crate::ratchet::{Ratchet, Received, Sent, StepBudget};
 use crate::wire::Address;
 use rand_core::TryCryptoRng;
@@ -12,7 +12,7 @@ use rand_core::TryCryptoRng;
 pub const MAX_UNANSWERED: u64 = 30 * 86_400;
 
 /// One session with one device of a peer.
-pub struct Session<P: Profile> {
+pub struct Session<P: HandshakeProfile> {
     pub(super) role: Role,
     pub(super) suite: Suite,
     pub(super) strength: HandshakeStrength,
@@ -29,7 +29,7 @@ pub struct Session<P: Profile> {
 }
 
 /// The two addresses of a record's sessions, and the identity key of this side.
-pub struct Ends<'a, P: Profile> {
+pub struct Ends<'a, P: HandshakeProfile> {
     /// This device's identity key.
     pub identity: &'a P::IdentityKey,
     /// This device's address.
@@ -38,7 +38,7 @@ pub struct Ends<'a, P: Profile> {
     pub remote: &'a Address,
 }
 
-impl<P: Profile> Session<P> {
+impl<P: HandshakeProfile> Session<P> {
     /// The initiator's session, from a processed bundle.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl<P: Profile> Session<P> {
         initiation: Initiation<P>,
         rng: &mut impl TryCryptoRng,
     ) -> Result<Self> {
-        let ends = Ends { identity: device.identity.public(), local: device.address, remote };
+        let ends: Ends<'_, P> = Ends { identity: device.identity.public(), local: device.address, remote };
         let binding = bind(Role::Initiator, initiation.suite, &ends, &remote_identity);
         let own_device = is_own_device(&ends, &remote_identity);
         let base_key = initiation.offer.base_key;
@@ -76,7 +76,7 @@ impl<P: Profile> Session<P> {
         first: &FirstMessage<P>,
         acceptance: Acceptance<P>,
     ) -> Self {
-        let ends = Ends { identity: device.identity.public(), local: device.address, remote };
+        let ends: Ends<'_, P> = Ends { identity: device.identity.public(), local: device.address, remote };
         let binding = bind(Role::Responder, acceptance.suite, &ends, &first.identity);
         let own_device = is_own_device(&ends, &first.identity);
         Self {
@@ -159,7 +159,7 @@ impl<P: Profile> Session<P> {
 }
 
 /// The binding of a session between `ends` and a peer with `remote_identity`.
-pub fn bind<P: Profile>(
+pub fn bind<P: HandshakeProfile>(
     role: Role,
     suite: Suite,
     ends: &Ends<'_, P>,
@@ -172,6 +172,6 @@ pub fn bind<P: Profile>(
 }
 
 /// Whether the peer is another device of the same account, in a profile that treats it as such.
-pub fn is_own_device<P: Profile>(ends: &Ends<'_, P>, remote_identity: &P::IdentityKey) -> bool {
+pub fn is_own_device<P: HandshakeProfile>(ends: &Ends<'_, P>, remote_identity: &P::IdentityKey) -> bool {
     P::TRUSTS_OWN_DEVICES && ends.identity == remote_identity && ends.local.name() == ends.remote.name()
 }

@@ -5,7 +5,7 @@ use crate::handshake::{
     FirstMessage, HandshakePolicy, HandshakeProfile, HandshakeStrength, LocalDevice, PrekeyBundle, Prekeys, accept,
     initiate,
 };
-use crate::profile::{IdentityKeyPair, Profile, Suite};
+use crate::profile::{IdentityKeyPair, Suite};
 use crate::ratchet::StepBudget;
 use crate::rule::{self, Rule};
 use crate::session::candidates::{Position, read};
@@ -20,7 +20,7 @@ pub const MAX_ARCHIVED_SESSIONS: usize = 40;
 /// What this device keeps about one device of a peer: a current session, and archived ones that still receive.
 ///
 /// Every method that fails leaves the record exactly as it was.
-pub struct SessionRecord<P: Profile> {
+pub struct SessionRecord<P: HandshakeProfile> {
     pub(super) identity: P::IdentityKey,
     pub(super) local: Address,
     pub(super) remote: Address,
@@ -30,14 +30,14 @@ pub struct SessionRecord<P: Profile> {
 }
 
 /// Which identity keys of the peer to accept.
-pub enum TrustedIdentity<'a, P: Profile> {
+pub enum TrustedIdentity<'a, P: HandshakeProfile> {
     /// Any: nothing is known of the peer yet, and the caller pins the key that the operation reports.
     FirstUse,
     /// This one alone.
     Pinned(&'a P::IdentityKey),
 }
 
-impl<P: Profile> TrustedIdentity<'_, P> {
+impl<P: HandshakeProfile> TrustedIdentity<'_, P> {
     fn check(&self, identity: &P::IdentityKey) -> Result<()> {
         match self {
             Self::Pinned(pinned) if *pinned != identity => Err(Fault::UntrustedIdentity.into()),
@@ -83,7 +83,7 @@ pub enum DecryptedBy {
 }
 
 /// A message that was read.
-pub struct Decrypted<P: Profile> {
+pub struct Decrypted<P: HandshakeProfile> {
     /// What the peer encrypted.
     pub plaintext: Vec<u8>,
     /// The identity key that authenticated it: to be pinned on first use. The plaintext never travels without it (B38).
@@ -94,7 +94,7 @@ pub struct Decrypted<P: Profile> {
     pub by: DecryptedBy,
 }
 
-impl<P: Profile> fmt::Debug for Decrypted<P> {
+impl<P: HandshakeProfile> fmt::Debug for Decrypted<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decrypted").field("by", &self.by).finish_non_exhaustive()
     }
@@ -153,8 +153,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         let initiation = initiate(device, &self.remote, bundle, policy, now, rng)?;
         let strength = initiation.strength;
         let identity = bundle.identity.clone();
-        let session =
-            Session::initiated(device, &self.remote, identity, bundle.registration_id, initiation, rng)?;
+        let session = Session::initiated(device, &self.remote, identity, bundle.registration_id, initiation, rng)?;
         self.make_current(session, now);
         Ok(strength)
     }
@@ -237,9 +236,8 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         let mut budget = StepBudget::new();
         if let Some(position) = self.session_of(first) {
             let session = self.session_at(position).ok_or(Fault::NoSession)?;
-            let (plaintext, received) = session
-                .decrypt(&message, None, now, &mut budget)?
-                .ok_or(Fault::MessageAuthentication)?;
+            let (plaintext, received) =
+                session.decrypt(&message, None, now, &mut budget)?.ok_or(Fault::MessageAuthentication)?;
             session.apply_received(received, now);
             let by = self.promote(position, now);
             return Ok(Decrypted { plaintext, sender: first.identity.clone(), address: self.remote.clone(), by });
@@ -251,9 +249,8 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         let mut session = Session::accepted(device, &self.remote, first, acceptance);
         // DR-16: the signed prekey is lent for this one step and never becomes part of the session.
         let signed_prekey = accepting.signed.agreement_secret();
-        let (plaintext, received) = session
-            .decrypt(&message, Some(signed_prekey), now, &mut budget)?
-            .ok_or(Fault::MessageAuthentication)?;
+        let (plaintext, received) =
+            session.decrypt(&message, Some(signed_prekey), now, &mut budget)?.ok_or(Fault::MessageAuthentication)?;
         prekeys.consume(first)?;
         session.apply_received(received, now);
         self.make_current(session, now);
@@ -271,7 +268,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
     }
 }
 
-impl<P: Profile> SessionRecord<P> {
+impl<P: HandshakeProfile> SessionRecord<P> {
     /// What the current session is; `None` without one.
     #[must_use]
     pub fn status(&self) -> Option<SessionStatus> {

@@ -6,7 +6,7 @@
 use crate::crypto::agreement::AgreementKey;
 use crate::error::{Error, Fault, Result};
 use crate::handshake::{HandshakeProfile, HandshakeStrength, Offer};
-use crate::profile::{IdentityKey, Profile, Role, Suite};
+use crate::profile::{IdentityKey, Role, Suite};
 use crate::ratchet::Ratchet;
 use crate::session::one_session::{Ends, Session, bind};
 use crate::session::record::{MAX_ARCHIVED_SESSIONS, SessionRecord};
@@ -91,7 +91,7 @@ impl<P: HandshakeProfile> Session<P> {
         };
         let suite = Suite::from_number(input.u8()?).ok_or(fault)?;
         let strength = HandshakeStrength::from_number(input.u8()?).ok_or(fault)?;
-        let bytes = input.bytes(usize::from(input_identity_length(input)?))?;
+        let bytes = identity_bytes(input)?;
         let remote_identity = match known {
             Some(known) if known.to_bytes() == bytes => known,
             _ => P::IdentityKey::admit(bytes).map_err(|_| Error::from(fault))?,
@@ -118,16 +118,16 @@ impl<P: HandshakeProfile> Session<P> {
     }
 }
 
-fn write_identity<P: Profile>(identity: &P::IdentityKey, out: &mut Writer) {
+fn write_identity<P: HandshakeProfile>(identity: &P::IdentityKey, out: &mut Writer) {
     let bytes = identity.to_bytes();
     out.u8(u8::try_from(bytes.len()).unwrap_or(u8::MAX)).bytes(&bytes);
 }
 
-fn read_identity<P: Profile>(input: &mut Reader<'_>) -> Result<P::IdentityKey> {
-    let length = input_identity_length(input)?;
-    P::IdentityKey::admit(input.bytes(usize::from(length))?).map_err(|_| Fault::RecordCorrupt.into())
+fn read_identity<P: HandshakeProfile>(input: &mut Reader<'_>) -> Result<P::IdentityKey> {
+    P::IdentityKey::admit(identity_bytes(input)?).map_err(|_| Fault::RecordCorrupt.into())
 }
 
-fn input_identity_length(input: &mut Reader<'_>) -> Result<u8> {
-    input.u8()
+fn identity_bytes<'a>(input: &mut Reader<'a>) -> Result<&'a [u8]> {
+    let length = input.u8()?;
+    input.bytes(usize::from(length))
 }
