@@ -221,9 +221,12 @@ pub fn head_of<const N: usize>(message: &[[u8; CHUNK]]) -> Result<&[u8; N]> {
 }
 
 fn emit_chunk<const N: usize>(message: &[u8], next: &mut u16) -> Chunk {
+    let Some(message) = message.as_chunks().0.first_chunk::<N>() else {
+        unreachable!("every message here is an array whose length is a constant of this floor");
+    };
     let index = *next;
     *next = next.wrapping_add(1);
-    chunk::<N>(message.as_chunks().0, index)
+    chunk(message, index)
 }
 
 fn receive_ct1(keys: &Arc<DecapsulationKey>, next: u16, ct1: &Decoder<CT1_CHUNKS>, chunk: &Chunk) -> Result<Received> {

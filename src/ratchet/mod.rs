@@ -6,6 +6,8 @@ mod braid;
 mod braid_keys;
 mod braid_record;
 mod braid_state;
+#[cfg(test)]
+mod braid_tests;
 mod chain;
 pub mod double;
 mod erasure_code;

@@ -58,9 +58,12 @@ impl<P: Profile> PostQuantumRatchet<P> {
     }
 
     /// A state put together from an official client's record.
+    ///
+    /// # Errors
+    /// `record.corrupt` if the two contradict each other.
     #[cfg(feature = "signal")]
-    pub const fn imported(braid: Braid, chains: PostQuantumChains<P>) -> Self {
-        Self { braid, chains }
+    pub fn imported(braid: Braid, chains: PostQuantumChains<P>) -> Result<Self> {
+        Self::from_parts(braid, chains).ok_or_else(|| Fault::RecordCorrupt.into())
     }
 
     /// Stages the next message to send.
@@ -113,6 +116,11 @@ impl<P: Profile> PostQuantumRatchet<P> {
         }
     }
 
+    /// The epoch being negotiated, from 1.
+    pub const fn epoch(&self) -> u64 {
+        self.braid.epoch()
+    }
+
     /// How many epochs have been completed on this side (SP-13).
     pub fn epochs_completed(&self) -> u64 {
         self.chains.newest_epoch()
@@ -121,6 +129,13 @@ impl<P: Profile> PostQuantumRatchet<P> {
     /// How many keys of messages passed over are held.
     pub fn skipped(&self) -> usize {
         self.chains.skipped()
+    }
+
+    /// The roles swap with each epoch, and each epoch that the braid has given has its chains.
+    fn from_parts(braid: Braid, chains: PostQuantumChains<P>) -> Option<Self> {
+        let decapsulates = chains.is_initiator() == (braid.epoch() % 2 == 1);
+        let agree = braid.decapsulates() == decapsulates && braid.newest_epoch() == chains.newest_epoch();
+        agree.then_some(Self { braid, chains })
     }
 
     fn stage_epoch(&self, new: Option<NewEpoch>) -> Result<Option<NewChains>> {
@@ -138,7 +153,9 @@ impl<P: Profile> PostQuantumRatchet<P> {
     /// # Errors
     /// The reader's fault.
     pub fn decode(input: &mut Reader<'_>) -> Result<Self> {
+        let fault = input.fault();
         let chains = PostQuantumChains::decode(input)?;
-        Ok(Self { braid: Braid::decode(input)?, chains })
+        let braid = Braid::decode(input)?;
+        Self::from_parts(braid, chains).ok_or_else(|| fault.into())
     }
 }

@@ -18,8 +18,9 @@ pub struct PostQuantumChains<P> {
     /// Whether the peer is a device of the same account that may jump without bound.
     own_device: bool,
     root: Secret<32>,
-    /// Oldest first, without gaps; the last is the newest epoch.
-    epochs: Vec<EpochChains>,
+    /// Oldest first, without gaps; the last is the newest epoch. Boxed, so that a vector that grows or shifts leaves no copy of a key behind.
+    #[allow(clippy::vec_box, reason = "moving the keys themselves would leave copies of them")]
+    epochs: Vec<Box<EpochChains>>,
     first_epoch: u64,
     sending_epoch: u64,
     profile: PhantomData<fn() -> P>,
@@ -49,7 +50,7 @@ struct ReceivingChain {
 pub struct NewChains {
     epoch: u64,
     root: Secret<32>,
-    chains: EpochChains,
+    chains: Box<EpochChains>,
 }
 
 /// What sending one message changes.
@@ -71,7 +72,7 @@ impl<P: Profile> PostQuantumChains<P> {
     /// The chains of epoch 0.
     pub fn new(secret: &Secret<32>, is_initiator: bool, own_device: bool) -> Self {
         let [root, of_initiator, of_responder] = P::chain_start(secret);
-        let epochs = vec![EpochChains::new(of_initiator, of_responder, is_initiator)];
+        let epochs = vec![Box::new(EpochChains::new(of_initiator, of_responder, is_initiator))];
         Self {
             is_initiator,
             own_device,
@@ -92,7 +93,8 @@ impl<P: Profile> PostQuantumChains<P> {
             return Err(Fault::BraidEpoch.into());
         }
         let [root, of_initiator, of_responder] = P::chain_add_epoch(&self.root, secret);
-        Ok(NewChains { epoch, root, chains: EpochChains::new(of_initiator, of_responder, self.is_initiator) })
+        let chains = Box::new(EpochChains::new(of_initiator, of_responder, self.is_initiator));
+        Ok(NewChains { epoch, root, chains })
     }
 
     /// Makes a staged epoch part of the state.
@@ -111,7 +113,7 @@ impl<P: Profile> PostQuantumChains<P> {
             return Err(Fault::BraidEpoch.into());
         }
         let chains = match new {
-            Some(new) if new.epoch == epoch => &new.chains,
+            Some(new) if new.epoch == epoch => new.chains.as_ref(),
             _ => self.epoch(epoch)?,
         };
         let chain = chains.sending.as_ref().ok_or(Fault::BraidEpoch)?;
@@ -208,6 +210,11 @@ impl<P: Profile> PostQuantumChains<P> {
         }
     }
 
+    /// Whether this side began the session.
+    pub const fn is_initiator(&self) -> bool {
+        self.is_initiator
+    }
+
     /// The newest epoch agreed upon; 0 before the first.
     pub fn newest_epoch(&self) -> u64 {
         self.first_epoch + u64::try_from(self.epochs.len()).unwrap_or(0).saturating_sub(1)
@@ -225,12 +232,12 @@ impl<P: Profile> PostQuantumChains<P> {
     fn epoch(&self, epoch: u64) -> Result<&EpochChains> {
         // A message of an epoch that was given up can only be an old one.
         let position = self.position(epoch).ok_or(Fault::MessageDuplicate)?;
-        self.epochs.get(position).ok_or_else(|| Fault::BraidEpoch.into())
+        self.epochs.get(position).map(Box::as_ref).ok_or_else(|| Fault::BraidEpoch.into())
     }
 
     fn epoch_mut(&mut self, epoch: u64) -> Option<&mut EpochChains> {
         let position = self.position(epoch)?;
-        self.epochs.get_mut(position)
+        self.epochs.get_mut(position).map(Box::as_mut)
     }
 
     /// Writes the chains for a record.
@@ -265,7 +272,7 @@ impl<P: Profile> PostQuantumChains<P> {
             }
             let (key, index) = (input.secret()?, input.u32()?);
             let skipped = SkippedKeys::decode(input, MAX_SKIPPED_KEYS, index)?;
-            epochs.push(EpochChains { sending, receiving: ReceivingChain { key, index, skipped } });
+            epochs.push(Box::new(EpochChains { sending, receiving: ReceivingChain { key, index, skipped } }));
         }
         Ok(Self { is_initiator, own_device, root, epochs, first_epoch, sending_epoch, profile: PhantomData })
     }
