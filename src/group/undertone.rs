@@ -5,14 +5,13 @@ use super::form::{Distribution, GroupHeader, GroupProfile, Held};
 use crate::crypto::aead::{self, TAG};
 use crate::crypto::ed25519::{SigningSecret, VerifyingKey};
 use crate::crypto::kdf::{Extractor, hkdf};
-use crate::crypto::{Secret, hash, random};
+use crate::crypto::{ConstantTimeEq, Secret, hash, random};
 use crate::error::{Fault, Result};
 use crate::profile::{MAX_PLAINTEXT, Undertone, check_type, prefix};
 use crate::rule::{self, Rule};
 use crate::wire::{Address, Reader, Writer};
 use rand_core::TryCryptoRng;
 use std::sync::LazyLock;
-use subtle::ConstantTimeEq;
 
 /// The first byte of a group message: version 1, type 3.
 const GROUP_MESSAGE: u8 = 0x13;
