@@ -95,15 +95,17 @@ def outcome(action):
 
 # ---------------------------------------------------------------- parties
 
-def party(name, device=1, registration_id=1, last_resort=False):
-    """The inputs of a device with one prekey of each kind."""
+def party(name, device=1, registration_id=1):
+    """The inputs of a device with a signed and a last-resort prekey, and a one-time prekey and a one-time KEM prekey."""
+    made = {"created": NOW - u.DAY}
+    rotated, one_time = made | {"expires": NOW + 13 * u.DAY}, made | {"expires": NOW + 89 * u.DAY}
     return {
         "identity_seed": f(name + " identity"), "name": name, "device": device, "registration_id": registration_id,
-        "signed": {"id": 11, "created": NOW - u.DAY, "expires": NOW + 13 * u.DAY, "secret": f(name + " signed"),
-                   "seal_secret": f(name + " seal"), "seal_seed": f(name + " seal seed", 64)},
-        "one_time": {"id": 22, "created": NOW - u.DAY, "expires": NOW + 89 * u.DAY, "secret": f(name + " one-time")},
-        "kem": {"id": 33, "flags": int(last_resort), "created": NOW - u.DAY,
-                "expires": NOW + (13 if last_resort else 89) * u.DAY, "seed": f(name + " kem", 64)},
+        "signed": {"id": 1, **rotated, "secret": f(name + " signed"), "seal_secret": f(name + " seal"),
+                   "seal_seed": f(name + " seal seed", 64)},
+        "last_resort": {"id": 1, "flags": 1, **rotated, "seed": f(name + " last-resort", 64)},
+        "one_time": {"id": 1, **one_time, "secret": f(name + " one-time")},
+        "kem": {"id": 2, "flags": 0, **one_time, "seed": f(name + " kem", 64)},
     }
 
 
@@ -123,17 +125,19 @@ class Party:
 
     def __init__(self, inputs):
         self.identity = identity_of(inputs)
-        self.prekeys = {1: prekey_of(1, inputs["signed"]), 2: prekey_of(2, inputs["one_time"]),
-                        3: prekey_of(3, inputs["kem"])}
+        self.signed = prekey_of(1, inputs["signed"])
+        self.one_time = {inputs["one_time"]["id"]: prekey_of(2, inputs["one_time"])}
+        self.kem = {inputs[name]["id"]: prekey_of(3, inputs[name]) for name in ("last_resort", "kem")}
         self.sessions, self.replays = [], set()
 
     def bundle(self, one_time=True, kem=True):
-        owner = self.identity
+        """With `one_time` both one-time prekeys, else the last-resort prekey."""
+        owner, kem_prekey = self.identity, max(self.kem.values(), key=lambda held: held.last_resort != one_time)
         return {
             "address": owner.address, "registration_id": owner.registration_id, "identity": owner.key,
-            "signed": self.prekeys[1].published(owner),
-            "kem": self.prekeys[3].published(owner) if kem else None,
-            "one_time": self.prekeys[2].published(owner) if one_time else None,
+            "signed": self.signed.published(owner),
+            "kem": kem_prekey.published(owner) if kem else None,
+            "one_time": next(iter(self.one_time.values())).published(owner) if one_time else None,
         }
 
     def initiate(self, bundle, draw, x3dh):
@@ -157,7 +161,9 @@ class Party:
 
     def decrypt(self, message):
         if message[:1] == b"\x11":
-            return self._decrypt_first(u.read_first(u.open_first(self.identity, {11: self.prekeys[1]}, message)))
+            first = u.read_first(u.open_first(self.identity, {self.signed.id: self.signed}, message))
+            demand(u32(first["signed"]) == message[1:5], "message.field")
+            return self._decrypt_first(first)
         session = next((session for session in self.sessions if session.knows(message)), None)
         demand(session, "message.authentication")
         plaintext = session.decrypt(message)
@@ -175,14 +181,14 @@ class Party:
                 plaintext = session.decrypt(first["message"])
                 self._make_current(session)
                 return plaintext
-        signed, one_time, kem = self.prekeys[1], None, None
+        signed, one_time, kem = self.signed, None, None
         demand(first["signed"] == signed.id, "prekey.unknown_signed")
         if first["one_time"] is not None:
-            one_time = self.prekeys[2]
-            demand(one_time and one_time.id == first["one_time"], "prekey.unknown_one_time")
+            one_time = self.one_time.get(first["one_time"])
+            demand(one_time, "prekey.unknown_one_time")
         if first["kem"] is not None:
-            kem = self.prekeys[3]
-            demand(kem and kem.id == first["kem"], "prekey.unknown_kem")
+            kem = self.kem.get(first["kem"])
+            demand(kem, "prekey.unknown_kem")
         guarded = kem is None or kem.last_resort
         value = u.replay_value(signed.id, kem.id if kem else 0, first["base_key"])
         demand(not guarded or value not in self.replays, "handshake.replayed")
@@ -194,11 +200,11 @@ class Party:
         plaintext = session.decrypt(first["message"])
         self.sessions.insert(0, session)
         if one_time:
-            self.prekeys[2] = None
+            del self.one_time[one_time.id]
         if guarded:
             self.replays.add(value)
         else:
-            self.prekeys[3] = None
+            del self.kem[kem.id]
         return plaintext
 
     def forget_sessions(self):
@@ -288,9 +294,9 @@ def admission(inputs):
 
 def prekey_cases():
     owner = party("bob", 2, 0x12345678)
-    for kind, name in ((1, "signed"), (2, "one_time"), (3, "kem")):
+    for kind, name in ((1, "signed"), (2, "one_time"), (3, "kem"), (3, "last_resort")):
         yield name, {"kind": kind, "owner": owner, "prekey": owner[name]}
-    yield "last-resort", {"kind": 3, "owner": owner, "prekey": party("bob", last_resort=True)["kem"] | {"id": 2**32 - 1}}
+    yield "the last id", {"kind": 2, "owner": owner, "prekey": owner["one_time"] | {"id": 2**32 - 1}}
 
 
 @group("prekey", "3", prekey_cases)
@@ -358,9 +364,8 @@ def handshake(inputs):
     randomness = None if x3dh else b(inputs["kem_randomness"])
     made = u.initiate(a, offered, b(inputs["base_key_secret"]), randomness, NOW, x3dh)
     first = u.read_first(made["prefix"])
-    assert made["secrets"] == u.accept(peer.identity, first, peer.prekeys[1],
-                                       peer.prekeys[2] if inputs["one_time"] else None,
-                                       None if x3dh else peer.prekeys[3])
+    assert made["secrets"] == u.accept(peer.identity, first, peer.signed, peer.one_time.get(first["one_time"]),
+                                       peer.kem.get(first["kem"]))
     root, hk_a, hk_b, pq = made["secrets"]
     return {
         "base_key": made["base_key"], "agreements": made["agreements"], "ciphertext": made["ciphertext"],
@@ -392,7 +397,7 @@ def first_seal_cases():
 @group("first seal", "5", first_seal_cases)
 def first_seal(inputs):
     recipient = Party(inputs["recipient"])
-    held, owner = recipient.prekeys[1], recipient.identity
+    held, owner = recipient.signed, recipient.identity
     sealed = u.seal_first(b(inputs["e_secret"]), b(inputs["randomness"]), held.id, held.public, owner.address,
                           owner.key, b(inputs["first"]))
     e, ct = sealed[5:37], sealed[37:1125]
@@ -573,8 +578,7 @@ def conversation_cases():
     s.say("A", "and back")
     s.add(op="forget_sessions", by="B")
     s.decrypt("B", first)
-    yield "PQXDH with a last-resort prekey", {
-        "parties": {"A": parties["A"], "B": party("bob", 2, 0x12345678, last_resort=True)}, "steps": s.steps}
+    yield "PQXDH with a last-resort prekey", {"parties": parties, "steps": s.steps}
 
     s = Script()
     s.initiate("A", x3dh=True)
@@ -600,15 +604,13 @@ def conversation_cases():
 @group("conversation", "4, 5, 6, 8", conversation_cases)
 def conversation(inputs):
     parties = {name: Party(fields) for name, fields in inputs["parties"].items()}
-    bundles = {name: made.bundle() for name, made in parties.items()}
+    bundles = {(name, one_time): made.bundle(one_time) for name, made in parties.items() for one_time in (True, False)}
     results = []
     for position, step in enumerate(inputs["steps"]):
         actor = parties[step["by"]]
         draw = named_draws(step.get("random"), f"conversation {len(inputs['steps'])} step {position}")
         if step["op"] == "initiate":
-            offered = dict(bundles["B" if step["by"] == "A" else "A"])
-            if not step["one_time"]:
-                offered["one_time"] = None
+            offered = dict(bundles["B" if step["by"] == "A" else "A", step["one_time"]])
             if step["x3dh"]:
                 offered["kem"] = None
             actor.initiate(offered, draw, step["x3dh"])
@@ -728,7 +730,11 @@ def group_cases():
                 (2, {"flip": [41, 1]}), (2, {"flip": [73, 1]}), (2, {"append": "00"}), (2, {"cut": 1}), (2, None),
                 (1, None), (6, None)]
     steps += [{"op": "decrypt", "message": message, "change": change} for message, change in decrypts]
-    steps += [{"op": "process", "message": 5, "change": None}, {"op": "process", "message": 0, "change": {"cut": 1}},
+    header_key, chain_key = 175 - 64, 175 - 96
+    steps += [{"op": "process", "message": 5, "change": None},
+              {"op": "process", "message": 0, "change": {"flip": [header_key, 1]}},
+              {"op": "process", "message": 0, "change": {"flip": [chain_key, 1]}},
+              {"op": "process", "message": 0, "change": {"cut": 1}},
               {"op": "process", "message": 0, "change": {"append": "00"}},
               {"op": "process", "message": 0, "change": {"flip": [0, 1]}},
               {"op": "decrypt", "message": 3, "change": None}]

@@ -1112,14 +1112,15 @@ class ReceivedSenderKeys:
         demand(address == self.address, "group.forwarded")
         binding = group_binding(group, epoch, membership, self.identity, address, chain_id)
         for held in self.chains:
-            if held["binding"] == binding:
-                demand((held["signing"], held["header_key"]) == (signing, header), "group.context")
+            if held["id"] == chain_id or held["header_key"] == header:
+                same = (held["binding"], held["signing"], held["header_key"]) == (binding, signing, header)
+                demand(same, "group.conflict")
                 return
         siblings = [held for held in self.chains if held["group"] == group]
         if len(siblings) == SENDER_KEYS:
             self.chains.remove(siblings[0])
-        self.chains.append({"binding": binding, "n": n, "chain": chain, "header_key": header, "signing": signing,
-                            "skipped": {}, "group": group})
+        self.chains.append({"id": chain_id, "binding": binding, "n": n, "chain": chain, "header_key": header,
+                            "signing": signing, "skipped": {}, "group": group})
 
     def decrypt(self, message):
         demand(len(message) >= 1, "message.truncated")
