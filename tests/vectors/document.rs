@@ -58,11 +58,14 @@ pub fn refusal(value: &Value) -> Option<&str> {
     value.get("error").map(text)
 }
 
-/// `data` after one change: a byte flipped, bytes cut off or appended; `null` changes nothing.
+/// `data` after one change: a byte flipped, bytes replaced, cut off or appended; `null` changes nothing.
 pub fn changed(data: &[u8], change: &Value) -> Vec<u8> {
     let mut data = data.to_vec();
     if let Some(flip) = change.get("flip") {
         data[number::<usize>(&flip[0])] ^= number::<u8>(&flip[1]);
+    } else if let Some(set) = change.get("set") {
+        let (at, replaced) = (number::<usize>(&set[0]), bytes(&set[1]));
+        data.splice(at..at + replaced.len(), replaced);
     } else if let Some(cut) = change.get("cut") {
         data.truncate(data.len() - number::<usize>(cut));
     } else if let Some(appended) = change.get("append") {

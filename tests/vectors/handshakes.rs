@@ -1,262 +1,285 @@
-//! Floor 2: prekeys, bundles, the handshake and the seal of first messages.
+//! Floor 2: prekeys, bundles, PQXDH and X3DH, the seal of first messages, the guard against replays.
 
-use crate::document::{array, bytes, cases, changed, judge, list, number, text};
-use crate::native_profile::device;
+use crate::document::{Case, array, bytes, cases, changed, judge, list, now, number};
+use crate::native_profile::{device, header_key_bytes};
 use crate::scripted_rng::ScriptedRng;
 use serde_json::Value;
-use undertone::Fault;
-use undertone::crypto::hash::sha256;
-use undertone::handshake::internals::{
-    KemUse, Recipient, ReplayGuard, SealedFirst, Transcript, TranscriptParty, encode_first, parse_first, seal,
-};
+use undertone::crypto::agreement::AgreementKey;
+use undertone::crypto::kem::KemCiphertext;
 use undertone::handshake::{
-    AcceptingPrekeys, HandshakePolicy, HandshakeProfile, KemPrekeyPair, LocalDevice, OneTimePrekeyPair, PrekeyBundle,
-    PrekeyKind, PublishedPrekey, SignedPrekeyPair, accept, initiate,
+    AcceptingPrekeys, FirstMessage, HandshakePolicy, HandshakeProfile, HandshakeStrength, KemPrekeyPair, LocalDevice,
+    Offer, OneTimePrekeyPair, PrekeyBundle, PrekeyKind, Prekeys, PublishedPrekey, SignedPrekeyPair, accept, initiate,
 };
 use undertone::profile::{
-    HandshakeSecrets, HeaderKey, IdentityKeyPair, Suite, Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair,
+    HandshakeSecrets, IdentityKey, IdentityKeyPair, Suite, Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair,
 };
-use undertone::wire::{Address, Reader, Writer};
+use undertone::wire::Address;
 
-/// A device of the vectors with its prekeys.
-struct Owner {
-    identity: UndertoneIdentityKeyPair,
-    address: Address,
-    registration_id: u32,
-    signed: SignedPrekeyPair<Undertone>,
-    one_time: OneTimePrekeyPair<Undertone>,
-    kem: KemPrekeyPair<Undertone>,
+/// A device of the vectors.
+pub struct Device {
+    pub identity: UndertoneIdentityKeyPair,
+    pub address: Address,
+    pub registration_id: u32,
 }
 
-impl Owner {
-    fn new(owner: &Value) -> Self {
-        let (identity, address) = device(owner);
-        Self {
-            identity,
-            address,
-            registration_id: number(&owner["registration_id"]),
-            signed: signed_prekey(&owner["signed"]),
-            one_time: one_time_prekey(&owner["one_time"]),
-            kem: kem_prekey(&owner["kem"]),
-        }
+impl Device {
+    pub fn new(party: &Value) -> Self {
+        let (identity, address) = device(party);
+        Self { identity, address, registration_id: number(&party["registration_id"]) }
     }
 
-    fn local(&self) -> LocalDevice<'_, Undertone> {
+    pub fn local(&self) -> LocalDevice<'_, Undertone> {
         LocalDevice { identity: &self.identity, address: &self.address, registration_id: self.registration_id }
     }
 
-    fn sign(&self, kind: PrekeyKind, published: &PublishedPrekey) -> (Vec<u8>, PublishedPrekey) {
-        let PublishedPrekey { id, public, .. } = published.clone();
-        let signed = Undertone::signed_bytes(kind, &self.address, self.registration_id, id, &public);
-        let signature = self.identity.sign(&[&signed], &mut ScriptedRng::new(&[])).expect("Ed25519 draws nothing");
-        (signed, PublishedPrekey { id, public, signature: Some(signature) })
+    /// All its prekeys, generated from their secrets.
+    pub fn prekeys(&self, party: &Value) -> Prekeys<Undertone> {
+        let created = number(&party["signed"]["created"]);
+        let signed = &party["signed"];
+        let mut rng = ScriptedRng::new(&[
+            &bytes(&signed["secret"]),
+            &bytes(&signed["seal_secret"]),
+            &bytes(&signed["seal_seed"]),
+            &bytes(&party["last_resort"]["seed"]),
+            &bytes(&party["one_time"]["secret"]),
+            &bytes(&party["kem"]["seed"]),
+        ]);
+        let mut prekeys = Prekeys::generate(&self.local(), created, &mut rng).expect("prekeys");
+        prekeys.add_one_time(&self.local(), 1, created, &mut rng).expect("one-time prekeys");
+        rng.finish("prekeys");
+        prekeys
     }
 }
 
-fn signed_prekey(prekey: &Value) -> SignedPrekeyPair<Undertone> {
-    let secrets = [bytes(&prekey["secret"]), bytes(&prekey["seal_secret"]), bytes(&prekey["seal_seed"])].concat();
-    let stored = [id(prekey), dates(prekey), secrets, vec![0; 64]].concat();
-    SignedPrekeyPair::decode(&mut Reader::new(&stored, Fault::RecordCorrupt)).expect("a signed prekey")
+/// The policy that a suite needs.
+pub fn policy(x3dh: bool) -> HandshakePolicy {
+    if x3dh { HandshakePolicy::allow_x3dh_without_post_quantum() } else { HandshakePolicy::default() }
 }
 
-fn one_time_prekey(prekey: &Value) -> OneTimePrekeyPair<Undertone> {
-    let stored = [id(prekey), dates(prekey), bytes(&prekey["secret"]), vec![0; 64]].concat();
-    OneTimePrekeyPair::decode(&mut Reader::new(&stored, Fault::RecordCorrupt)).expect("a one-time prekey")
+/// The bundle that a device hands out.
+pub fn bundle(device: &Device, prekeys: &Prekeys<Undertone>, one_time: bool, x3dh: bool) -> PrekeyBundle<Undertone> {
+    let bundle = prekeys.bundle(&device.local(), one_time).expect("a bundle");
+    if x3dh { bundle.without_kem_prekey() } else { bundle }
 }
 
-fn kem_prekey(prekey: &Value) -> KemPrekeyPair<Undertone> {
-    let flags = vec![number::<u8>(&prekey["flags"])];
-    let stored = [id(prekey), flags, dates(prekey), bytes(&prekey["seed"]), vec![0; 64]].concat();
-    KemPrekeyPair::decode(&mut Reader::new(&stored, Fault::RecordCorrupt)).expect("a KEM prekey")
-}
-
-fn id(prekey: &Value) -> Vec<u8> {
-    number::<u32>(&prekey["id"]).to_be_bytes().to_vec()
-}
-
-fn dates(prekey: &Value) -> Vec<u8> {
-    [number::<u64>(&prekey["created"]).to_be_bytes(), number::<u64>(&prekey["expires"]).to_be_bytes()].concat()
-}
-
-/// PQ-2, PQ-3, PQ-10, PQ-12: the published form of each kind, and what is signed of it.
+/// PQ-2, PQ-10, PQ-12: the published form of each kind of prekey, the bytes that are signed for it, the signature.
 #[test]
 fn prekeys() {
     for case in cases("prekey") {
-        let owner = Owner::new(&case.inputs["owner"]);
+        let owner = Device::new(&case.inputs["owner"]);
         let prekey = &case.inputs["prekey"];
-        let (kind, published) = match number::<u8>(&case.inputs["kind"]) {
-            1 => (PrekeyKind::Signed, signed_prekey(prekey).published().clone()),
-            2 => (PrekeyKind::OneTime, one_time_prekey(prekey).published().clone()),
-            _ => (PrekeyKind::Kem, kem_prekey(prekey).published().clone()),
+        let (id, created) = (number(&prekey["id"]), number(&prekey["created"]));
+        let local = owner.local();
+        let script = |names: &[&str]| {
+            let parts: Vec<Vec<u8>> = names.iter().map(|name| bytes(&prekey[*name])).collect();
+            ScriptedRng::new(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
         };
-        let (signed, published) = owner.sign(kind, &published);
+        let (kind, mut rng, published): (_, _, PublishedPrekey);
+        match number::<u8>(&case.inputs["kind"]) {
+            1 => {
+                rng = script(&["secret", "seal_secret", "seal_seed"]);
+                kind = PrekeyKind::Signed;
+                published = SignedPrekeyPair::generate(&local, id, created, &mut rng).expect(&case.name).published().clone();
+            }
+            2 => {
+                rng = script(&["secret"]);
+                kind = PrekeyKind::OneTime;
+                published = OneTimePrekeyPair::generate(&local, id, created, &mut rng).expect(&case.name).published().clone();
+            }
+            _ => {
+                rng = script(&["seed"]);
+                kind = PrekeyKind::Kem;
+                let last_resort = prekey["flags"] == 1;
+                let pair = KemPrekeyPair::generate(&local, id, last_resort, created, &mut rng).expect(&case.name);
+                published = pair.published().clone();
+            }
+        }
+        rng.finish(&case.name);
         assert_eq!(published.public, bytes(&case.outputs["public"]), "{}", case.name);
-        assert_eq!(signed, bytes(&case.outputs["signed_bytes"]), "{}", case.name);
         assert_eq!(published.signature, Some(array(&case.outputs["signature"])), "{}", case.name);
+        let signed = Undertone::signed_bytes(kind, &owner.address, owner.registration_id, id, &published.public);
+        assert_eq!(signed, bytes(&case.outputs["signed_bytes"]), "{}", case.name);
     }
 }
 
-/// X3-4, PQ-13, X3-12, B4, B12, B16: what makes a bundle good, and what each fault in it is called.
+/// X3-4, PQ-13, B16, Q-1b: bundles in bytes; each refusal comes before anything is drawn.
 #[test]
 fn bundles() {
+    let initiator = Device::new(&cases("handshake")[0].inputs["a"]);
     for case in cases("bundle") {
-        let (identity, address) = device(&serde_json::json!({
-            "identity_seed": "07".repeat(32), "name": "an initiator", "device": 1,
-        }));
-        let local = LocalDevice { identity: &identity, address: &address, registration_id: 0 };
-        let wanted = Address::new(text(&case.inputs["wanted"]["name"]), number(&case.inputs["wanted"]["device"]));
-        let wanted = wanted.expect("an address");
-        let policy = match case.inputs["x3dh"].as_bool() {
-            Some(true) => HandshakePolicy::allow_x3dh_without_post_quantum(),
-            _ => HandshakePolicy::default(),
-        };
-        let now = number(&case.inputs["now"]);
-        let use_bundle = |encoded: &[u8]| {
-            let bundle = PrekeyBundle::<Undertone>::from_bytes(encoded)?;
-            assert_eq!(bundle.to_bytes(), encoded, "{}", case.name);
-            initiate(&local, &wanted, &bundle, policy, now, &mut getrandom::SysRng).map(|_| ())
+        let owner = Device::new(&case.inputs["owner"]);
+        let wanted = &case.inputs["wanted"];
+        let wanted = Address::new(wanted["name"].as_str().expect("a name"), number(&wanted["device"])).expect("an address");
+        let try_it = |encoded: &[u8], expected: &Value, name: &str| {
+            let drawn = if expected.get("error").is_some() { Vec::new() } else { (0..64).collect::<Vec<u8>>() };
+            let begun = PrekeyBundle::<Undertone>::from_bytes(encoded).and_then(|read| {
+                assert_eq!(read.to_bytes(), encoded, "{name}");
+                let policy = policy(case.inputs["x3dh"] == true);
+                let mut rng = ScriptedRng::new(&[&drawn]);
+                initiate(&initiator.local(), &wanted, &read, policy, number(&case.inputs["now"]), &mut rng)
+            });
+            judge(name, begun, expected);
         };
         let encoded = bytes(&case.outputs["bundle"]);
-        judge(&case.name, use_bundle(&encoded), case.outputs);
-        for (change, output) in list(&case.inputs["changes"]).iter().zip(list(&case.outputs["changed"])) {
-            judge(&format!("{} {change}", case.name), use_bundle(&changed(&encoded, change)), output);
+        if !list(&case.inputs["changes"]).is_empty() {
+            let one_time = case.inputs["one_time"] == true;
+            let made = bundle(&owner, &owner.prekeys(&case.inputs["owner"]), one_time, case.inputs["kem"] == false);
+            assert_eq!(made.to_bytes(), encoded, "{}", case.name);
+        }
+        try_it(&encoded, case.outputs, &case.name);
+        for (change, expected) in list(&case.inputs["changes"]).iter().zip(list(&case.outputs["changed"])) {
+            try_it(&changed(&encoded, change), expected, &format!("{}, {change}", case.name));
         }
     }
 }
 
-/// X3-2, X3-5, PQ-6, PQ-14, PQ-16, PQ-27: both sides of every form of the handshake, and the first message.
+/// PQ-5, PQ-16, X3-12: both sides of every handshake, to the secrets of the session.
 #[test]
 fn handshakes() {
     for case in cases("handshake") {
-        let (a, b) = (Owner::new(&case.inputs["a"]), Owner::new(&case.inputs["b"]));
-        let is_pqxdh = number::<u8>(&case.inputs["suite"]) == 1;
-        let uses_one_time = case.inputs["one_time"].as_bool().expect("a flag");
-        let policy =
-            if is_pqxdh { HandshakePolicy::default() } else { HandshakePolicy::allow_x3dh_without_post_quantum() };
-        let bundle = PrekeyBundle::from_parts(
-            b.address.clone(),
-            b.registration_id,
-            b.identity.public().as_bytes(),
-            b.sign(PrekeyKind::Signed, b.signed.published()).1,
-            is_pqxdh.then(|| b.sign(PrekeyKind::Kem, b.kem.published()).1),
-            uses_one_time.then(|| b.sign(PrekeyKind::OneTime, b.one_time.published()).1),
-        )
-        .expect("a bundle");
-        let base_secret = bytes(&case.inputs["base_key_secret"]);
-        let kem_randomness = if is_pqxdh { bytes(&case.inputs["kem_randomness"]) } else { Vec::new() };
-        let mut rng = ScriptedRng::new(&[&base_secret, &kem_randomness]);
-        let now = crate::document::now();
-        let initiation = initiate(&a.local(), &b.address, &bundle, policy, now, &mut rng).expect(&case.name);
+        let (a, b) = (Device::new(&case.inputs["a"]), Device::new(&case.inputs["b"]));
+        let prekeys = b.prekeys(&case.inputs["b"]);
+        let x3dh = case.inputs["suite"] == 2;
+        let one_time = case.inputs["one_time"] == true;
+        let offered = bundle(&b, &prekeys, one_time, x3dh);
+        let mut rng = handshake_script(&case);
+        let begun =
+            initiate(&a.local(), &b.address, &offered, policy(x3dh), now(), &mut rng).expect(&case.name);
         rng.finish(&case.name);
+        assert_secrets(&case, &begun.secrets);
+        assert_eq!(begun.suite.number(), number::<u8>(&case.inputs["suite"]), "{}", case.name);
+        assert_eq!(begun.strength, strength(x3dh, one_time), "{}", case.name);
+        assert_eq!(begun.offer.base_key.as_bytes(), &array(&case.outputs["base_key"]), "{}", case.name);
 
-        let offer = &initiation.offer;
-        assert_eq!(offer.base_key.as_bytes(), &array(&case.outputs["base_key"]), "{}", case.name);
-        let ciphertext = offer.kem.as_ref().map_or(Vec::new(), |(_, ciphertext)| ciphertext.as_bytes().to_vec());
-        assert_eq!(ciphertext, bytes(&case.outputs["ciphertext"]), "{}", case.name);
-        assert_eq!(
-            transcript_hash(&a, &b, &bundle, offer.base_key.as_bytes(), &ciphertext),
-            array(&case.outputs["transcript_hash"])
-        );
-        assert_secrets(&case.name, &initiation.secrets, case.outputs);
-
-        let first = encode_first(&a.local(), offer, b"the session message");
-        let without_message = bytes(&case.outputs["first_without_message"]);
-        assert_eq!(first, [&without_message[..], b"the session message"].concat(), "{}", case.name);
-        let first = parse_first(&first).expect(&case.name);
-        assert_eq!(first.message, b"the session message");
-        let prekeys = AcceptingPrekeys {
-            signed: &b.signed,
-            one_time: uses_one_time.then_some(&b.one_time),
-            kem: is_pqxdh.then_some(&b.kem),
-        };
-        let acceptance = accept(&b.local(), &first, &prekeys, policy).expect(&case.name);
-        assert_secrets(&case.name, &acceptance.secrets, case.outputs);
-        assert_eq!(acceptance.strength, initiation.strength);
+        let first = first_message(&case, &a);
+        let accepting: AcceptingPrekeys<'_, Undertone> = prekeys.lookup(&first).expect(&case.name);
+        let accepted = accept(&b.local(), &first, &accepting, policy(x3dh)).expect(&case.name);
+        assert_secrets(&case, &accepted.secrets);
+        assert_eq!(accepted.strength, strength(x3dh, one_time), "{}", case.name);
+        if x3dh {
+            let refused = accept(&b.local(), &first, &accepting, HandshakePolicy::default());
+            assert_eq!(refused.map(drop).unwrap_err().code(), "handshake.x3dh_not_allowed", "{}", case.name);
+        }
     }
 }
 
-fn transcript_hash(
-    a: &Owner,
-    b: &Owner,
-    bundle: &PrekeyBundle<Undertone>,
-    base_key: &[u8; 32],
-    ciphertext: &[u8],
-) -> [u8; 32] {
-    fn named(prekey: &PublishedPrekey) -> (u32, &[u8]) {
-        (prekey.id, &prekey.public)
-    }
-    let (a_address, b_address) = (encoded(&a.address), encoded(&b.address));
-    let transcript = Transcript {
-        suite: if bundle.kem_prekey().is_some() { Suite::Pqxdh } else { Suite::X3dh },
-        initiator: party(a.identity.public(), &a_address, a.registration_id),
-        responder: party(b.identity.public(), &b_address, b.registration_id),
-        signed_prekey: named(bundle.signed_prekey()),
-        one_time_prekey: bundle.one_time_prekey().map(named),
-        base_key,
-        kem: bundle.kem_prekey().map(|kem| KemUse { id: kem.id, public: &kem.public, ciphertext }),
-    };
-    sha256(&[&transcript.encode()])
-}
-
-fn party<'a>(identity: &'a UndertoneIdentityKey, address: &'a [u8], registration_id: u32) -> TranscriptParty<'a> {
-    TranscriptParty { identity: identity.as_bytes(), address, registration_id }
-}
-
-/// The encoding of an address (section 2), written here a second time.
-fn encoded(address: &Address) -> Vec<u8> {
-    let length = u16::try_from(address.name().len()).expect("at most 255");
-    [&length.to_be_bytes()[..], address.name().as_bytes(), &[address.device()]].concat()
-}
-
-fn assert_secrets(name: &str, secrets: &HandshakeSecrets<Undertone>, outputs: &Value) {
-    assert_eq!(secrets.root.expose(), &array(&outputs["root"]), "{name}: root");
-    assert_eq!(secrets.post_quantum.expose(), &array(&outputs["pq"]), "{name}: PQ");
-    for (key, output) in [(&secrets.initiator_header, "hk_a"), (&secrets.responder_header, "hk_b")] {
-        let mut written = Writer::default();
-        key.encode(&mut written);
-        assert_eq!(written.as_slice(), bytes(&outputs[output]), "{name}: {output}");
-    }
-}
-
-/// PQ-20, B9: what is recorded of a first message.
-#[test]
-fn replay_values() {
-    for case in cases("replay value") {
-        let base_key = undertone::crypto::agreement::AgreementKey::admit(&bytes(&case.inputs["base_key"]));
-        let base_key = base_key.expect("a base key");
-        let value = ReplayGuard::value(number(&case.inputs["signed_id"]), number(&case.inputs["kem_id"]), &base_key);
-        assert_eq!(value, array(&case.outputs["value"]), "{}", case.name);
-    }
-}
-
-/// K-5, B7: the seal of a first message, and what each damage to it is called.
+/// PQ-22, B7: the seal byte for byte, what is in it, and each change to it or inside it refused.
 #[test]
 fn first_seals() {
     for case in cases("first seal") {
-        let owner = Owner::new(&case.inputs["recipient"]);
-        let published = owner.signed.published();
-        let (_, key, _) = Undertone::parse_signed_prekey(&published.public).expect("a signed prekey");
-        let recipient = Recipient {
-            signed_prekey_id: published.id,
-            signed_prekey: &published.public,
-            address: &owner.address,
-            identity: owner.identity.public().as_bytes(),
-        };
-        let first = bytes(&case.inputs["first"]);
-        let mut rng = ScriptedRng::new(&[&bytes(&case.inputs["e_secret"]), &bytes(&case.inputs["randomness"])]);
-        let sealed = seal(&key, &recipient, &first, &mut rng).expect(&case.name);
-        rng.finish(&case.name);
-        assert_eq!(sealed, bytes(&case.outputs["sealed"]), "{}", case.name);
-        let open = |bytes: &[u8]| {
-            let sealed = SealedFirst::parse(bytes)?;
-            if sealed.signed_prekey_id() != published.id {
-                return Err(Fault::SealUnknownKey.into());
-            }
-            sealed.open(owner.signed.sealing_secret(), &recipient)
-        };
-        assert_eq!(open(&sealed), Ok(first), "{}", case.name);
-        for (change, output) in list(&case.inputs["changes"]).iter().zip(list(&case.outputs["changed"])) {
-            judge(&format!("{} {change}", case.name), open(&changed(&sealed, change)), output);
+        let (a, b) = (Device::new(&case.inputs["a"]), Device::new(&case.inputs["b"]));
+        let prekeys = b.prekeys(&case.inputs["b"]);
+        let sealed = bytes(&case.outputs["sealed"]);
+        let message = bytes(&case.inputs["message"]);
+        if case.inputs["inner_change"].is_null() {
+            let signed = prekeys.signed_prekey().expect("a signed prekey");
+            let (_, sealing, _) = Undertone::parse_signed_prekey(&signed.public).expect("a signed prekey");
+            let first = first_message(&case, &a);
+            let offer = Offer::<Undertone> {
+                suite: first.suite,
+                base_key: first.base_key,
+                signed_prekey_id: first.signed_prekey_id,
+                one_time_prekey_id: first.one_time_prekey_id,
+                kem: first.kem,
+                created: now(),
+                sealing,
+            };
+            let mut rng = ScriptedRng::new(&[&bytes(&case.inputs["e_secret"]), &bytes(&case.inputs["seal_randomness"])]);
+            let wrapped = Undertone::wrap_first(&a.local(), &b.address, b.identity.public(), &offer, message.clone(), &mut rng);
+            rng.finish(&case.name);
+            assert_eq!(hex::encode(wrapped.expect(&case.name)), hex::encode(&sealed), "{}", case.name);
         }
+        let open = |bytes: &[u8]| FirstMessage::<Undertone>::open(&b.local(), bytes, &prekeys);
+        if let Some(opened) = judge(&case.name, open(&sealed), &case.outputs["opened"]) {
+            let expected = first_message(&case, &a);
+            assert_eq!(opened.suite, expected.suite, "{}", case.name);
+            assert_eq!(opened.identity, expected.identity, "{}", case.name);
+            assert_eq!(opened.address, expected.address, "{}", case.name);
+            assert_eq!(opened.registration_id, expected.registration_id, "{}", case.name);
+            assert_eq!(opened.base_key, expected.base_key, "{}", case.name);
+            assert_eq!(opened.signed_prekey_id, expected.signed_prekey_id, "{}", case.name);
+            assert_eq!(opened.one_time_prekey_id, expected.one_time_prekey_id, "{}", case.name);
+            assert_eq!(opened.kem_prekey_id(), expected.kem_prekey_id(), "{}", case.name);
+            assert_eq!(opened.message, message, "{}", case.name);
+        }
+        for (change, expected) in list(&case.inputs["changes"]).iter().zip(list(&case.outputs["changed"])) {
+            judge(&format!("{}, {change}", case.name), open(&changed(&sealed, change)), expected);
+        }
+    }
+}
+
+/// PQ-20, B9: the value that is kept of a first message, and that it is not accepted a second time.
+#[test]
+fn replays() {
+    for case in cases("replay value") {
+        let owner = Device::new(&case.inputs["b"]);
+        let mut prekeys = owner.prekeys(&case.inputs["b"]);
+        let kem_id: u32 = number(&case.inputs["kem_id"]);
+        let ciphertext = || KemCiphertext::from_slice(&[0; 1568]).expect("a ciphertext");
+        let first = FirstMessage::<Undertone> {
+            suite: if kem_id == 0 { Suite::X3dh } else { Suite::Pqxdh },
+            identity: owner.identity.public().clone(),
+            address: None,
+            registration_id: 0,
+            base_key: AgreementKey::admit(&bytes(&case.inputs["base_key"])).expect("a key"),
+            signed_prekey_id: number(&case.inputs["signed_id"]),
+            one_time_prekey_id: None,
+            kem: (kem_id != 0).then(|| (kem_id, ciphertext())),
+            message: Vec::new(),
+        };
+        let value = bytes(&case.outputs["value"]);
+        let holds = |prekeys: &Prekeys<Undertone>| prekeys.to_bytes().windows(32).any(|window| window == value);
+        assert!(!holds(&prekeys), "{}", case.name);
+        prekeys.consume(&first).expect(&case.name);
+        assert!(holds(&prekeys), "{}", case.name);
+        assert_eq!(prekeys.check_replay(&first).unwrap_err().code(), "handshake.replayed", "{}", case.name);
+    }
+}
+
+/// What the initiator draws.
+fn handshake_script(case: &Case) -> ScriptedRng {
+    let kem = case.inputs.get("kem_randomness").map(bytes).unwrap_or_default();
+    ScriptedRng::new(&[&bytes(&case.inputs["base_key_secret"]), &kem])
+}
+
+fn strength(x3dh: bool, one_time: bool) -> HandshakeStrength {
+    match (x3dh, one_time) {
+        (true, _) => HandshakeStrength::WithoutPostQuantum,
+        (false, true) => HandshakeStrength::OneTime,
+        (false, false) => HandshakeStrength::LastResort,
+    }
+}
+
+fn assert_secrets(case: &Case, secrets: &HandshakeSecrets<Undertone>) {
+    assert_eq!(secrets.root.expose(), &array(&case.outputs["root"]), "{}", case.name);
+    assert_eq!(header_key_bytes(&secrets.initiator_header), bytes(&case.outputs["hk_a"]), "{}", case.name);
+    assert_eq!(header_key_bytes(&secrets.responder_header), bytes(&case.outputs["hk_b"]), "{}", case.name);
+    assert_eq!(secrets.post_quantum.expose(), &array(&case.outputs["pq"]), "{}", case.name);
+}
+
+/// The first message of a handshake, put together from the vectors.
+fn first_message(case: &Case, a: &Device) -> FirstMessage<Undertone> {
+    let handshake = |name: &str| {
+        let of_suite = |other: &Case| other.inputs["suite"] == case.inputs["suite"];
+        let of_prekeys = |other: &Case| other.inputs["one_time"] == case.inputs["one_time"];
+        let found = cases("handshake").into_iter().find(|other| of_suite(other) && of_prekeys(other));
+        found.expect("a handshake").outputs[name].clone()
+    };
+    let one_time = case.inputs["one_time"] == true;
+    let b = &case.inputs["b"];
+    let kem = if one_time { &b["kem"] } else { &b["last_resort"] };
+    let suite = Suite::from_number(number(&case.inputs["suite"])).expect("a suite");
+    let ciphertext = bytes(&handshake("ciphertext"));
+    FirstMessage {
+        suite,
+        identity: UndertoneIdentityKey::admit(a.identity.public().as_bytes()).expect("a key"),
+        address: Some(a.address.clone()),
+        registration_id: a.registration_id,
+        base_key: AgreementKey::admit(&bytes(&handshake("base_key"))).expect("a key"),
+        signed_prekey_id: number(&b["signed"]["id"]),
+        one_time_prekey_id: one_time.then(|| number(&b["one_time"]["id"])),
+        kem: (suite == Suite::Pqxdh)
+            .then(|| (number(&kem["id"]), KemCiphertext::from_slice(&ciphertext).expect("a ciphertext"))),
+        message: case.inputs.get("message").map(bytes).unwrap_or_default(),
     }
 }

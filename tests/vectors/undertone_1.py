@@ -76,9 +76,12 @@ def ordered_draws(draws, scope):
 
 
 def changed(data, change):
-    """`data` after one change: a byte flipped, bytes cut off or appended."""
+    """`data` after one change: a byte flipped, bytes replaced, cut off or appended."""
     if change is None:
         return data
+    if "set" in change:
+        at, replaced = change["set"][0], b(change["set"][1])
+        return data[:at] + replaced + data[at + len(replaced):]
     if "flip" in change:
         at, mask = change["flip"]
         return data[:at] + bytes([data[at] ^ mask]) + data[at + 1:]
@@ -376,8 +379,8 @@ def handshake(inputs):
 
 def replay_cases():
     key = u.x25519_public(fixed("base key", 32)).hex()
-    yield "last-resort", {"signed_id": 11, "kem_id": 33, "base_key": key}
-    yield "X3DH", {"signed_id": 2**32 - 1, "kem_id": 0, "base_key": key}
+    yield "last-resort", {"b": party("bob", 2, 0x12345678), "signed_id": 1, "kem_id": 1, "base_key": key}
+    yield "X3DH", {"b": party("bob", 2, 0x12345678), "signed_id": 1, "kem_id": 0, "base_key": key}
 
 
 @group("replay value", "4.4", replay_cases)
@@ -386,29 +389,50 @@ def replay(inputs):
 
 
 def first_seal_cases():
-    inputs = {"recipient": party("bob", 2, 0x12345678), "e_secret": f("e"), "randomness": f("seal randomness")}
+    inputs = {**next(handshake_cases())[1], "message": f("session message", 200), "e_secret": f("e"),
+              "seal_randomness": f("seal randomness"), "inner_change": None, "changes": []}
+    without = {**inputs, "one_time": False}
     places = ((0, 1), (4, 1), (5, 1), (36, 0x80), (37, 1), (1124, 0x80), (1125, 1), (1140, 1))
     flips = [{"flip": [at, mask]} for at, mask in places]
-    flips += [{"cut": 1}, {"cut": 100}, {"append": "00"}]
-    yield "a first message", inputs | {"first": f("first message", 400), "changes": flips}
-    yield "nothing", inputs | {"first": "", "changes": []}
+    flips += [{"cut": 1}, {"cut": 2000}, {"append": "00"}]
+    yield "PQXDH with a one-time prekey", {**inputs, "changes": flips}
+    yield "PQXDH without", without
+    yield "X3DH", {key: value for key, value in inputs.items() if key != "kem_randomness"} | {"suite": 2}
+    address = 1 + 32
+    base_key = address + 2 + len("alice") + 1 + 4
+    signed_id = base_key + 32
+    for name, change in (
+        ("suite 0", {"set": [0, "00"]}), ("suite 3", {"set": [0, "03"]}),
+        ("identity key of low order", {"set": [1, "01" + "00" * 31]}),
+        ("identity key not canonical", {"set": [1, "ff" * 32]}),
+        ("device 0", {"set": [base_key - 5, "00"]}), ("name not UTF-8", {"set": [address + 2, "ff"]}),
+        ("base key of order 8", {"set": [base_key, "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"]}),
+        ("base key with the top bit", {"flip": [base_key + 31, 128]}),
+        ("another signed prekey", {"flip": [signed_id + 3, 3]}),
+        ("flag 2", {"set": [signed_id + 4, "02"]}), ("cut in the ciphertext", {"cut": 201}),
+    ):
+        yield name, {**without, "inner_change": change}
 
 
-@group("first seal", "5", first_seal_cases)
+@group("first seal", "4.2, 5", first_seal_cases)
 def first_seal(inputs):
-    recipient = Party(inputs["recipient"])
+    made, recipient = handshake(inputs), Party(inputs["b"])
     held, owner = recipient.signed, recipient.identity
-    sealed = u.seal_first(b(inputs["e_secret"]), b(inputs["randomness"]), held.id, held.public, owner.address,
-                          owner.key, b(inputs["first"]))
+    first = changed(made["first_without_message"] + b(inputs["message"]), inputs["inner_change"])
+    sealed = u.seal_first(b(inputs["e_secret"]), b(inputs["seal_randomness"]), held.id, held.public, owner.address,
+                          owner.key, first)
     e, ct = sealed[5:37], sealed[37:1125]
     agreement = u.dh(held.seal_secret, e)
     shared = u.ML_KEM_768.decaps(held.seal_decapsulation, ct)
     key, nonce = u.first_seal_key(agreement, shared, e, ct, held.id, held.public, owner.address, owner.key)
+    assert u.open_first(owner, {held.id: held}, sealed) == first
 
     def open_it(data):
-        return {"first": u.open_first(owner, {held.id: held}, data)}
-    assert open_it(sealed)["first"] == b(inputs["first"])
-    return {"agreement": agreement, "shared_secret": shared, "key": key, "nonce": nonce, "sealed": sealed,
+        read = u.read_first(u.open_first(owner, {held.id: held}, data))
+        demand(u32(read["signed"]) == data[1:5], "message.field")
+        return {"message": read["message"]}
+    return {"agreement": agreement, "shared_secret": shared, "key": key, "nonce": nonce, "first": first,
+            "sealed": sealed, "opened": outcome(lambda: open_it(sealed)),
             "changed": [outcome(lambda: open_it(changed(sealed, change))) for change in inputs["changes"]]}
 
 

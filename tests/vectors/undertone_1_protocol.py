@@ -329,7 +329,10 @@ def encode_address(name, device):
 
 def read_address(reader):
     name = reader.take(reader.number(2))
-    return encode_address(name, reader.number(1))
+    try:
+        return encode_address(name, reader.number(1))
+    except Refused as refused:
+        raise Refused((reader.code or "message.field") if refused.code.startswith("address.") else refused.code) from None
 
 
 # ---------------------------------------------------------------- 3. Prekeys
