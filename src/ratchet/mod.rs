@@ -10,7 +10,7 @@ mod braid_state;
 mod braid_tests;
 mod chain;
 pub mod double;
-mod erasure_code;
+pub mod erasure_code;
 pub mod limits;
 pub mod post_quantum;
 mod post_quantum_chains;

@@ -67,12 +67,12 @@ impl Address {
         out.into_vec()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote; out of range is the reader's fault.
+    /// Reads what [`encode`](Self::encode) wrote; a name or a device out of range is malformed.
     pub(crate) fn decode(input: &mut Reader<'_>) -> Result<Self> {
-        let fault = input.fault();
-        let name = core::str::from_utf8(input.prefixed()?).map_err(|_| Error::from(fault))?;
+        let malformed = input.malformed();
+        let name = core::str::from_utf8(input.prefixed()?).map_err(|_| Error::from(malformed))?;
         let device = input.u8()?;
-        Self::new(name, device).map_err(|_| fault.into())
+        Self::new(name, device).map_err(|_| malformed.into())
     }
 }
 

@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
         match self.u8()? {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(self.fault.into()),
+            _ => Err(self.malformed().into()),
         }
     }
 
@@ -92,6 +92,14 @@ impl<'a> Reader<'a> {
     /// The fault this reader reports.
     pub const fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// The fault of a field that is there and out of its range: a message is then malformed rather than truncated.
+    pub const fn malformed(&self) -> Fault {
+        match self.fault {
+            Fault::MessageTruncated => Fault::MessageField,
+            fault => fault,
+        }
     }
 
     /// Refuses bytes behind the last field.

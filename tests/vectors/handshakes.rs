@@ -5,7 +5,9 @@ use crate::native_profile::{device, header_key_bytes};
 use crate::scripted_rng::ScriptedRng;
 use serde_json::Value;
 use undertone::crypto::agreement::AgreementKey;
+use undertone::crypto::hash::sha256;
 use undertone::crypto::kem::KemCiphertext;
+use undertone::handshake::internals::{KemUse, Transcript, TranscriptParty, encode_first, parse_first};
 use undertone::handshake::{
     AcceptingPrekeys, FirstMessage, HandshakePolicy, HandshakeProfile, HandshakeStrength, KemPrekeyPair, LocalDevice,
     Offer, OneTimePrekeyPair, PrekeyBundle, PrekeyKind, Prekeys, PublishedPrekey, SignedPrekeyPair, accept, initiate,
@@ -151,7 +153,15 @@ fn handshakes() {
         assert_eq!(begun.strength, strength(x3dh, one_time), "{}", case.name);
         assert_eq!(begun.offer.base_key.as_bytes(), &array(&case.outputs["base_key"]), "{}", case.name);
 
-        let first = first_message(&case, &a);
+        let ciphertext = bytes(&case.outputs["ciphertext"]);
+        let transcript = transcript_hash(&a, &b, &offered, begun.offer.base_key.as_bytes(), &ciphertext);
+        assert_eq!(transcript, array(&case.outputs["transcript_hash"]), "{}", case.name);
+        let encoded = encode_first(&a.local(), &begun.offer, b"the session message");
+        let without_message = bytes(&case.outputs["first_without_message"]);
+        assert_eq!(encoded, [&without_message[..], b"the session message"].concat(), "{}", case.name);
+        let first = parse_first(&encoded).expect(&case.name);
+        assert_eq!(first.message, b"the session message", "{}", case.name);
+
         let accepting: AcceptingPrekeys<'_, Undertone> = prekeys.lookup(&first).expect(&case.name);
         let accepted = accept(&b.local(), &first, &accepting, policy(x3dh)).expect(&case.name);
         assert_secrets(&case, &accepted.secrets);
@@ -234,6 +244,39 @@ fn replays() {
         assert!(holds(&prekeys), "{}", case.name);
         assert_eq!(prekeys.check_replay(&first).unwrap_err().code(), "handshake.replayed", "{}", case.name);
     }
+}
+
+fn transcript_hash(
+    a: &Device,
+    b: &Device,
+    bundle: &PrekeyBundle<Undertone>,
+    base_key: &[u8; 32],
+    ciphertext: &[u8],
+) -> [u8; 32] {
+    fn named(prekey: &PublishedPrekey) -> (u32, &[u8]) {
+        (prekey.id, &prekey.public)
+    }
+    fn party<'a>(device: &'a Device, address: &'a [u8]) -> TranscriptParty<'a> {
+        let identity = device.identity.public().as_bytes();
+        TranscriptParty { identity, address, registration_id: device.registration_id }
+    }
+    let (a_address, b_address) = (encoded(&a.address), encoded(&b.address));
+    let transcript = Transcript {
+        suite: if bundle.kem_prekey().is_some() { Suite::Pqxdh } else { Suite::X3dh },
+        initiator: party(a, &a_address),
+        responder: party(b, &b_address),
+        signed_prekey: named(bundle.signed_prekey()),
+        one_time_prekey: bundle.one_time_prekey().map(named),
+        base_key,
+        kem: bundle.kem_prekey().map(|kem| KemUse { id: kem.id, public: &kem.public, ciphertext }),
+    };
+    sha256(&[&transcript.encode()])
+}
+
+/// The encoding of an address (section 2), written here a second time.
+fn encoded(address: &Address) -> Vec<u8> {
+    let length = u16::try_from(address.name().len()).expect("at most 255");
+    [&length.to_be_bytes()[..], address.name().as_bytes(), &[address.device()]].concat()
 }
 
 /// What the initiator draws.

@@ -2,6 +2,7 @@
 //!
 //! Every value that the program computed is computed here too and compared; every random value comes from the vectors.
 
+mod braids;
 mod document;
 mod handshakes;
 mod identities;

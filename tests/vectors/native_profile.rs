@@ -76,8 +76,8 @@ fn chains() {
         let (mut stepped, mut walked) = (secret(&case.inputs["chain"]), secret(&case.inputs["chain"]));
         let mut last_seed = Secret::new([0; 32]);
         for n in first..first + number::<u32>(&case.inputs["steps"]) {
-            (stepped, last_seed) = <Undertone as Profile>::classical_step(&stepped, n);
-            walked = <Undertone as Profile>::classical_walk(&walked, n);
+            (stepped, last_seed) = Undertone::classical_step(&stepped, n);
+            walked = Undertone::classical_walk(&walked, n);
         }
         assert_eq!(stepped.expose(), &array(&case.outputs["chain"]), "{}", case.name);
         assert_eq!(walked, stepped, "{}", case.name);
@@ -161,7 +161,7 @@ fn post_quantum_chains() {
                 assert_eq!(chain.expose(), &array(&expected[first]), "{}: {epoch}", case.name);
                 let mut chain = Secret::new(*chain.expose());
                 for (index, key) in (1..).zip(list(&expected[keys])) {
-                    let (next, made) = <Undertone as PostQuantumProfile>::chain_step(&chain, index);
+                    let (next, made) = Undertone::chain_step(&chain, index);
                     assert_eq!(made.expose(), &array(key), "{}: {epoch}, {index}", case.name);
                     chain = next;
                 }
