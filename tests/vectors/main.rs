@@ -9,3 +9,4 @@ mod identities;
 mod native_profile;
 mod primitives;
 mod scripted_rng;
+mod sender_keys;
