@@ -75,6 +75,7 @@ pub mod session;
 pub use error::Fault;
 
 pub use error::{Error, ErrorKind, Result};
+pub use group::{GroupContext, GroupId, GroupPlaintext, ReceivedSenderKeys, SenderKey};
 pub use handshake::{PrekeyBundle, Prekeys};
 pub use identity::{DidKey, Fingerprint, FingerprintParty, FingerprintVersion};
 pub use profile::{IdentityKey, IdentityKeyPair, Suite, Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair};
