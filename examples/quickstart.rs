@@ -8,7 +8,7 @@ mod person;
 use person::{Mailbox, Person};
 use undertone::handshake::HandshakePolicy;
 use undertone::identity::{Fingerprint, FingerprintParty, FingerprintVersion};
-use undertone::{DidKey, ErrorKind, IdentityKeyPair, Result};
+use undertone::{DidKey, ErrorKind, IdentityKeyPair, Result, Undertone};
 
 fn main() -> Result<()> {
     let mut mailbox = Mailbox::default();
@@ -63,17 +63,17 @@ fn post_quantum_epochs(mailbox: &mut Mailbox, alice: &mut Person, bob: &mut Pers
         bob.receive(mailbox)?;
     }
     mailbox.quiet = false;
-    println!("after {rounds} round trips both have completed epoch {}", bob.post_quantum_epoch(&alice.address));
+    let (alices, bobs) = (alice.post_quantum_epoch(&bob.address), bob.post_quantum_epoch(&alice.address));
+    println!("after {rounds} round trips Alice has the secret of epoch {alices}, Bob that of epoch {bobs}");
     Ok(())
 }
 
 /// What Alice and Bob compare, aloud or by scanning: the proof that no one stands between them.
 fn safety_numbers(alice: &Person, bob: &Person) -> Result<()> {
     println!("\n— The safety number");
-    let party = |person: &Person| FingerprintParty {
-        account_id: person.name().as_bytes(),
-        identity_key: person.identity.public(),
-    };
+    fn party(person: &Person) -> FingerprintParty<'_, Undertone> {
+        FingerprintParty { account_id: person.name().as_bytes(), identity_key: person.identity.public() }
+    }
     let alices = Fingerprint::new(FingerprintVersion::Two, &party(alice), &party(bob));
     let bobs = Fingerprint::new(FingerprintVersion::Two, &party(bob), &party(alice));
     println!("Alice sees {}", alices.digits());

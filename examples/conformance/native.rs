@@ -8,17 +8,22 @@ use crate::wire_profile::{Result, WireProfile, fingerprint, group_uuid};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde_json::{Value, json};
 use undertone::group::{GroupContext, GroupId};
-use undertone::{Address, EnvelopeKind, IdentityKey, Undertone};
+use undertone::{Address, EnvelopeKind, IdentityKey, Undertone, UndertoneIdentityKey};
 
 impl WireProfile for Undertone {
     const NAME: &'static str = "undertone";
 
     fn group(uuid: &str) -> Result<GroupContext> {
-        Ok(GroupContext { id: GroupId::new(group_uuid(uuid)?)?, epoch: 0, membership: [0; 32] })
+        Ok(GroupContext::new(GroupId::new(group_uuid(uuid)?)?, 0, [0; 32]))
     }
 
     fn check_name(_name: &str) -> Result<()> {
         Ok(())
+    }
+
+    fn sender_key_identity(party: &Party<Self>, peer: &Address) -> Result<UndertoneIdentityKey> {
+        let unknown = || Failure::of("no_session", "a sender key comes inside a session, and there is none");
+        party.pin(peer).cloned().ok_or_else(unknown)
     }
 
     fn fingerprint(party: &Party<Self>, request: &Fields<'_>) -> Result<Value> {

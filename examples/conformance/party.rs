@@ -156,9 +156,34 @@ impl<P: WireProfile> Party<P> {
 
     /// Decrypts a message from `peer`.
     pub fn decrypt(&mut self, peer: &Address, kind: EnvelopeKind, bytes: &[u8]) -> Result<Vec<u8>> {
+        let pinned = self.pins.get(peer).cloned();
+        let trusted = pinned.as_ref().map_or(TrustedIdentity::FirstUse, TrustedIdentity::Pinned);
+        self.decrypt_trusting(peer, &trusted, kind, bytes)
+    }
+
+    /// Decrypts a message from `peer`, whose envelope was sealed with `identity`: the session must be under that key (B38).
+    pub fn decrypt_as(
+        &mut self,
+        peer: &Address,
+        identity: &P::IdentityKey,
+        kind: EnvelopeKind,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>> {
+        if self.pins.get(peer).is_some_and(|pinned| pinned != identity) {
+            return Err(Failure::of("untrusted_identity", "the seal is of another identity key"));
+        }
+        self.decrypt_trusting(peer, &TrustedIdentity::Pinned(identity), kind, bytes)
+    }
+
+    fn decrypt_trusting(
+        &mut self,
+        peer: &Address,
+        trusted: &TrustedIdentity<'_, P>,
+        kind: EnvelopeKind,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>> {
         let device =
             LocalDevice { identity: &self.identity, address: &self.address, registration_id: self.registration_id };
-        let trusted = trusted(&self.pins, peer);
         let mut fresh = None;
         let decrypted = match kind {
             EnvelopeKind::Message => {
@@ -199,7 +224,7 @@ impl<P: WireProfile> Party<P> {
     fn sender_key(&mut self, group: GroupContext) -> Result<&SenderKey<P>> {
         let id = group.id().as_bytes().to_vec();
         if !self.own_sender_keys.contains_key(&id) {
-            let key = SenderKey::create(group, self.identity.public(), &self.address, now(), &mut SysRng)?;
+            let key = SenderKey::create(group, &self.address, self.identity.public(), now(), &mut SysRng)?;
             self.own_sender_keys.insert(id.clone(), key);
         }
         self.own_sender_keys.get(&id).ok_or_else(|| Failure::of("internal", "the sender key was just made"))
@@ -207,12 +232,13 @@ impl<P: WireProfile> Party<P> {
 
     /// Takes in the sender key that `peer` distributes.
     pub fn process_distribution(&mut self, peer: &Address, bytes: &[u8]) -> Result<()> {
+        let identity = P::sender_key_identity(self, peer)?;
         let mut fresh = None;
         let keys = match self.received_sender_keys.get_mut(peer) {
             Some(keys) => keys,
-            None => fresh.insert(ReceivedSenderKeys::new(peer.clone())),
+            None => fresh.insert(ReceivedSenderKeys::new(peer, &identity)),
         };
-        keys.process_distribution(self.pins.get(peer), bytes, now())?;
+        keys.process_distribution(peer, &identity, bytes)?;
         if let Some(keys) = fresh {
             self.received_sender_keys.insert(peer.clone(), keys);
         }
@@ -284,7 +310,8 @@ impl<P: WireProfile> Party<P> {
         let fresh = |name: &str| Self::new(P::IdentityKeyPair::generate(&mut SysRng)?, Address::new(name, 1)?, 1);
         let mut sender = fresh("aaaaaaaa-0000-4000-8000-000000000001")?;
         let mut receiver = fresh("aaaaaaaa-0000-4000-8000-000000000002")?;
-        sender.process_bundle(&receiver.address, &receiver.bundle(true)?)?;
+        let bundle = receiver.bundle(true)?;
+        sender.process_bundle(&receiver.address, &bundle)?;
         let hello = sender.encrypt(&receiver.address, b"hello")?;
         receiver.decrypt(&sender.address, hello.kind, &hello.bytes)?;
         let answer = receiver.encrypt(&sender.address, b"answer")?;

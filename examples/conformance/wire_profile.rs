@@ -19,6 +19,8 @@ pub trait WireProfile: HandshakeProfile + GroupProfile + FingerprintProfile {
     fn check_name(name: &str) -> Result<()>;
     /// The context of a group given as a UUID.
     fn group(uuid: &str) -> Result<GroupContext>;
+    /// The identity key that a sender key of `peer` is bound to.
+    fn sender_key_identity(party: &Party<Self>, peer: &Address) -> Result<Self::IdentityKey>;
     /// `fingerprint`.
     fn fingerprint(party: &Party<Self>, request: &Fields<'_>) -> Result<Value>;
     /// `sealed_encrypt`.

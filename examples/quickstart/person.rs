@@ -192,8 +192,8 @@ impl Person {
 
     /// Makes a group of this person's own and returns the distribution message of its sender key.
     pub fn create_group(&mut self, group: &str) -> Result<Vec<u8>> {
-        let context = GroupContext { id: GroupId::new(group)?, epoch: 0, membership: [0; 32] };
-        let key = SenderKey::create(context, self.identity.public(), &self.address, NOW, &mut SysRng)?;
+        let context = GroupContext::new(GroupId::new(group)?, 0, [0; 32]);
+        let key = SenderKey::create(context, &self.address, self.identity.public(), NOW, &mut SysRng)?;
         let distribution = key.distribution();
         self.sender_keys.insert(group.to_owned(), key);
         Ok(distribution)

@@ -150,7 +150,7 @@ impl<P: GroupProfile> ReceivedSenderKeys<P> {
 
     /// The record: deterministic, and secret.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(256 + self.chains.len() * 256 + self.skipped() * 44);
         out.u8(RECORD).u8(P::RECORD_TAG).u8(RECORD_VERSION);
         self.owner.encode(&mut out);
@@ -166,7 +166,7 @@ impl<P: GroupProfile> ReceivedSenderKeys<P> {
     ///
     /// # Errors
     /// `record.version`, `record.corrupt`.
-    pub fn decode(record: &[u8]) -> Result<Self> {
+    pub fn from_bytes(record: &[u8]) -> Result<Self> {
         let mut input = Reader::new(record, Fault::RecordCorrupt);
         check_record(&mut input, RECORD, P::RECORD_TAG, RECORD_VERSION)?;
         let mut keys = Self { owner: ChainOwner::decode(&mut input)?, chains: Vec::new() };

@@ -89,25 +89,25 @@ fn loss_reorder_and_replay<P: GroupProfile>() {
         let (mut sender, mut reader) = world.pair();
         let mut sent: Vec<(u8, Vec<u8>)> = Vec::new();
         for number in 0..40u8 {
-            sender = SenderKey::decode(&sender.encode()).unwrap();
+            sender = SenderKey::from_bytes(&sender.to_bytes()).unwrap();
             let length = world.rng.random_range(0..40);
             sent.push((number, sender.encrypt(&vec![number; length], &mut world.rng).unwrap()));
         }
         sent.shuffle(&mut world.rng);
         sent.truncate(30);
         for (number, message) in &sent {
-            let before = reader.encode();
-            reader = ReceivedSenderKeys::decode(&before).unwrap();
-            assert_eq!(reader.encode(), before);
+            let before = reader.to_bytes();
+            reader = ReceivedSenderKeys::from_bytes(&before).unwrap();
+            assert_eq!(reader.to_bytes(), before);
             let read = reader.decrypt(message, NOW).unwrap();
             assert!(read.plaintext.iter().all(|byte| byte == number));
             assert_eq!((read.context, read.number), (context(1), u32::from(*number)));
         }
-        let before = reader.encode();
+        let before = reader.to_bytes();
         for (_, message) in &sent {
             assert_eq!(code(reader.decrypt(message, NOW)), "message.duplicate");
         }
-        assert_eq!(reader.encode(), before);
+        assert_eq!(reader.to_bytes(), before);
     }
 }
 
@@ -117,17 +117,17 @@ fn flipped_bits<P: GroupProfile>() {
     let (mut sender, mut reader) = world.pair();
     sender.walk_to(3);
     let message = sender.encrypt(b"genuine", &mut world.rng).unwrap();
-    let before = reader.encode();
+    let before = reader.to_bytes();
     for bit in 0..message.len() * 8 {
         let mut forged = message.clone();
         forged[bit / 8] ^= 1 << (bit % 8);
         assert!(reader.decrypt(&forged, NOW).is_err(), "bit {bit}");
-        assert_eq!(reader.encode(), before);
+        assert_eq!(reader.to_bytes(), before);
     }
     for length in 0..message.len() {
         assert!(reader.decrypt(&message[..length], NOW).is_err());
     }
-    assert_eq!(reader.encode(), before);
+    assert_eq!(reader.to_bytes(), before);
     assert_eq!(reader.decrypt(&message, NOW).unwrap().plaintext, b"genuine");
 }
 
@@ -149,10 +149,10 @@ fn failing_generator<P: GroupProfile>() {
     assert!(draws >= 2);
     let (mut sender, mut reader) = world.pair();
     fails_at.set(0);
-    let before = sender.encode();
+    let before = sender.to_bytes();
     let mut rng = Failing { inner: &mut world.rng, fails_at: &fails_at };
     assert_eq!(code(sender.encrypt(b"lost", &mut rng)), "random.failed");
-    assert_eq!(sender.encode(), before);
+    assert_eq!(sender.to_bytes(), before);
     let message = sender.encrypt(b"sent", &mut world.rng).unwrap();
     assert_eq!(reader.decrypt(&message, NOW).unwrap().number, 0);
 }
@@ -161,7 +161,7 @@ fn failing_generator<P: GroupProfile>() {
 fn bounded_jumps<P: GroupProfile>() {
     let mut world = World::<P>::new(13);
     let (mut sender, mut reader) = world.pair();
-    let mut first = SenderKey::<P>::decode(&sender.encode()).unwrap();
+    let mut first = SenderKey::<P>::from_bytes(&sender.to_bytes()).unwrap();
     let early: Vec<_> = [999, 1_000]
         .map(|n| {
             first.walk_to(n);
@@ -209,11 +209,11 @@ fn the_ceiling<P: GroupProfile>() {
     world.hand_out(&sender, &mut reader);
     let message = sender.encrypt(b"last", &mut world.rng).unwrap();
     assert_eq!(reader.decrypt(&message, NOW).unwrap().number, u32::MAX - 1);
-    let before = sender.encode();
+    let before = sender.to_bytes();
     assert_eq!(code(sender.encrypt(b"one more", &mut world.rng)), "group.exhausted");
-    assert_eq!(sender.encode(), before);
+    assert_eq!(sender.to_bytes(), before);
     assert_eq!(code(reader.decrypt(&message, NOW)), "message.duplicate");
-    assert_eq!(ReceivedSenderKeys::<P>::decode(&reader.encode()).unwrap().encode(), reader.encode());
+    assert_eq!(ReceivedSenderKeys::<P>::from_bytes(&reader.to_bytes()).unwrap().to_bytes(), reader.to_bytes());
 }
 
 /// A chain is readable from where it was handed out, and handing it out again rewinds nothing.
@@ -228,10 +228,10 @@ fn distributions<P: GroupProfile>() {
     assert_eq!(code(reader.decrypt(&early, NOW)), "message.duplicate");
     let first = sender.encrypt(b"first", &mut world.rng).unwrap();
     reader.decrypt(&first, NOW).unwrap();
-    let before = reader.encode();
+    let before = reader.to_bytes();
     for distribution in [&start, &sender.distribution()] {
         reader.process_distribution(&world.owner, &world.identity, distribution).unwrap();
-        assert_eq!(reader.encode(), before);
+        assert_eq!(reader.to_bytes(), before);
         assert_eq!(code(reader.decrypt(&first, NOW)), "message.duplicate");
     }
     world.hand_out(&sender, &mut late);
@@ -245,7 +245,7 @@ fn distributions<P: GroupProfile>() {
 fn forwarded_distributions<P: GroupProfile>() {
     let mut world = World::<P>::new(17);
     let (sender, mut reader) = (world.sender(1), world.reader());
-    let before = reader.encode();
+    let before = reader.to_bytes();
     let distribution = sender.distribution();
     for (name, device) in [("mallory", 2), ("alice", 1)] {
         let other = Address::new(name, device).unwrap();
@@ -258,7 +258,7 @@ fn forwarded_distributions<P: GroupProfile>() {
     for length in 0..distribution.len() {
         assert!(reader.process_distribution(&world.owner, &world.identity, &distribution[..length]).is_err());
     }
-    assert_eq!(reader.encode(), before);
+    assert_eq!(reader.to_bytes(), before);
 }
 
 /// B36: five chains of a group are held; another group's are untouched, and closing and forgetting concerns one group.
@@ -307,37 +307,37 @@ fn spoilt_records<P: GroupProfile>() {
     let (mut sender, mut reader) = world.pair();
     let messages: Vec<_> = (0..3).map(|_| sender.encrypt(b"text", &mut world.rng).unwrap()).collect();
     reader.decrypt(&messages[2], NOW).unwrap();
-    let (own, received) = (sender.encode(), reader.encode());
+    let (own, received) = (sender.to_bytes(), reader.to_bytes());
     assert!(own.len() < 260 && received.len() < 340, "{} and {}", own.len(), received.len());
     for length in 0..own.len() {
-        assert_eq!(code(SenderKey::<P>::decode(&own[..length])), "record.corrupt");
+        assert_eq!(code(SenderKey::<P>::from_bytes(&own[..length])), "record.corrupt");
     }
     for length in 0..received.len() {
-        assert_eq!(code(ReceivedSenderKeys::<P>::decode(&received[..length])), "record.corrupt");
+        assert_eq!(code(ReceivedSenderKeys::<P>::from_bytes(&received[..length])), "record.corrupt");
     }
-    assert_eq!(code(SenderKey::<P>::decode(&[&own[..], &[0]].concat())), "record.corrupt");
-    assert_eq!(code(ReceivedSenderKeys::<P>::decode(&[&received[..], &[0]].concat())), "record.corrupt");
-    assert_eq!(code(SenderKey::<P>::decode(&received)), "record.corrupt");
-    assert_eq!(code(ReceivedSenderKeys::<P>::decode(&own)), "record.corrupt");
+    assert_eq!(code(SenderKey::<P>::from_bytes(&[&own[..], &[0]].concat())), "record.corrupt");
+    assert_eq!(code(ReceivedSenderKeys::<P>::from_bytes(&[&received[..], &[0]].concat())), "record.corrupt");
+    assert_eq!(code(SenderKey::<P>::from_bytes(&received)), "record.corrupt");
+    assert_eq!(code(ReceivedSenderKeys::<P>::from_bytes(&own)), "record.corrupt");
     for position in [1, 2] {
         let (mut own, mut received) = (own.clone(), received.clone());
         own[position] ^= 0x10;
         received[position] ^= 0x10;
-        assert_eq!(code(SenderKey::<P>::decode(&own)), "record.version");
-        assert_eq!(code(ReceivedSenderKeys::<P>::decode(&received)), "record.version");
+        assert_eq!(code(SenderKey::<P>::from_bytes(&own)), "record.version");
+        assert_eq!(code(ReceivedSenderKeys::<P>::from_bytes(&received)), "record.version");
     }
     for position in 0..received.len() {
         let mut spoilt = received.clone();
         spoilt[position] ^= 1 << (position % 8);
-        if let Ok(read) = ReceivedSenderKeys::<P>::decode(&spoilt) {
-            assert_eq!(read.encode(), spoilt, "byte {position}");
+        if let Ok(read) = ReceivedSenderKeys::<P>::from_bytes(&spoilt) {
+            assert_eq!(read.to_bytes(), spoilt, "byte {position}");
         }
     }
     for position in 0..own.len() {
         let mut spoilt = own.clone();
         spoilt[position] ^= 1 << (position % 8);
-        if let Ok(read) = SenderKey::<P>::decode(&spoilt) {
-            assert_eq!(read.encode(), spoilt, "byte {position}");
+        if let Ok(read) = SenderKey::<P>::from_bytes(&spoilt) {
+            assert_eq!(read.to_bytes(), spoilt, "byte {position}");
         }
     }
 }
@@ -370,7 +370,7 @@ of_both_profiles! {
 fn a_contradiction_is_refused_natively() {
     let mut world = World::<Undertone>::new(22);
     let (sender, mut reader) = world.pair();
-    let before = reader.encode();
+    let before = reader.to_bytes();
     let distribution = sender.distribution();
     let epoch = 1 + 1 + 16 + 7;
     let membership = epoch + 1;
@@ -384,5 +384,5 @@ fn a_contradiction_is_refused_natively() {
     let mut other = distribution.clone();
     other[signing_key..].copy_from_slice(world.identity.as_bytes());
     assert_eq!(code(reader.process_distribution(&world.owner, &world.identity, &other)), "group.conflict");
-    assert_eq!(reader.encode(), before);
+    assert_eq!(reader.to_bytes(), before);
 }

@@ -10,6 +10,7 @@ mod opened;
 pub mod v1;
 pub mod v2;
 
+pub use crate::wire::signal::{ContentHint, ContentKind, ServiceId, ServiceKind};
 pub use certificate::{SenderCertificate, SenderClaims, ServerCertificate, TrustRoots};
 pub use content::UnidentifiedContent;
 pub use opened::{OpenedSeal, Receiver, open};

@@ -17,9 +17,9 @@ fn the_counter_of_a_sender_key_ends() {
     // Without the ceiling the counter wraps: number 0 comes a second time.
     let wrapped = without(Rule::Dr15, || sender.encrypt(b"more", &mut alice.rng)).unwrap();
     assert_eq!(sender.sent(), 0);
-    let before = reader.encode();
+    let before = reader.to_bytes();
     assert_eq!(code(reader.decrypt(&wrapped, NOW)), "group.exhausted");
-    assert_eq!(reader.encode(), before);
+    assert_eq!(reader.to_bytes(), before);
 }
 
 /// DR-7, B31: a genuine signature does not buy an unbounded walk.

@@ -45,9 +45,9 @@ fn a_member_cannot_write_in_the_owners_name() {
     let sender = alice.sender_key();
     let mut reader = alice.reader(&sender.distribution());
     let forged = forge(&alice, &sender.distribution(), b"alice never said this");
-    let before = reader.encode();
+    let before = reader.to_bytes();
     assert_eq!(code(reader.decrypt(&forged, NOW)), "signature.invalid");
-    assert_eq!(reader.encode(), before);
+    assert_eq!(reader.to_bytes(), before);
 
     let read = without(Rule::D5, || reader.decrypt(&forged, NOW)).unwrap();
     assert_eq!(read.plaintext, b"alice never said this");
