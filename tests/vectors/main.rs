@@ -3,6 +3,7 @@
 //! Every value that the program computed is computed here too and compared; every random value comes from the vectors.
 
 mod braids;
+mod conversations;
 mod document;
 mod handshakes;
 mod identities;
