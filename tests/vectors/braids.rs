@@ -64,7 +64,8 @@ fn braids() {
 }
 
 fn check_code<const N: usize>(name: &str, inputs: &Value, outputs: &Value) {
-    let parts: Vec<[u8; 32]> = bytes(&inputs["message"]).chunks_exact(32).map(|part| part.try_into().unwrap()).collect();
+    let parts: Vec<[u8; 32]> =
+        bytes(&inputs["message"]).chunks_exact(32).map(|part| part.try_into().unwrap()).collect();
     let message: Message<N> = parts.try_into().expect(name);
     for (index, expected) in list(&inputs["indices"]).iter().zip(list(&outputs["chunks"])) {
         let expected = Chunk { index: number(index), bytes: array(expected) };

@@ -9,8 +9,7 @@ use undertone::profile::Undertone;
 use undertone::{Error, SessionRecord, TrustedIdentity};
 
 /// The order in which the engine draws what a message needs.
-const DRAWS: &[&str] =
-    &["ratchet_secret", "ek_seed", "encaps_m", "nonce24", "guard", "seal_secret", "seal_randomness"];
+const DRAWS: &[&str] = &["ratchet_secret", "ek_seed", "encaps_m", "nonce24", "guard", "seal_secret", "seal_randomness"];
 
 /// One end of a conversation.
 struct Side {
@@ -25,9 +24,8 @@ struct Side {
 fn conversations() {
     for case in cases("conversation") {
         let mut sides = [side(&case.inputs["parties"], "A", "B"), side(&case.inputs["parties"], "B", "A")];
-        let bundles = [true, false].map(|one_time| {
-            [0, 1].map(|of| bundle(&sides[of].device, &sides[of].prekeys, one_time, false).to_bytes())
-        });
+        let bundles = [true, false]
+            .map(|one_time| [0, 1].map(|of| bundle(&sides[of].device, &sides[of].prekeys, one_time, false).to_bytes()));
         let results = list(&case.outputs["results"]);
         for (position, (step, expected)) in list(&case.inputs["steps"]).iter().zip(results).enumerate() {
             let name = format!("{}, step {position}", case.name);
@@ -67,8 +65,7 @@ impl Side {
         let kem = random.get("kem_randomness").map(bytes).unwrap_or_default();
         let mut rng = ScriptedRng::new(&[&bytes(&random["base_key_secret"]), &kem, &bytes(&random["ratchet_secret"])]);
         let local = self.device.local();
-        let begun =
-            self.record.initiate(&local, &offered, &TrustedIdentity::FirstUse, policy(x3dh), now(), &mut rng);
+        let begun = self.record.initiate(&local, &offered, &TrustedIdentity::FirstUse, policy(x3dh), now(), &mut rng);
         begun.expect(name);
         rng.finish(name);
     }

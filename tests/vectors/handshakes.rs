@@ -81,12 +81,14 @@ fn prekeys() {
             1 => {
                 rng = script(&["secret", "seal_secret", "seal_seed"]);
                 kind = PrekeyKind::Signed;
-                published = SignedPrekeyPair::generate(&local, id, created, &mut rng).expect(&case.name).published().clone();
+                published =
+                    SignedPrekeyPair::generate(&local, id, created, &mut rng).expect(&case.name).published().clone();
             }
             2 => {
                 rng = script(&["secret"]);
                 kind = PrekeyKind::OneTime;
-                published = OneTimePrekeyPair::generate(&local, id, created, &mut rng).expect(&case.name).published().clone();
+                published =
+                    OneTimePrekeyPair::generate(&local, id, created, &mut rng).expect(&case.name).published().clone();
             }
             _ => {
                 rng = script(&["seed"]);
@@ -111,7 +113,8 @@ fn bundles() {
     for case in cases("bundle") {
         let owner = Device::new(&case.inputs["owner"]);
         let wanted = &case.inputs["wanted"];
-        let wanted = Address::new(wanted["name"].as_str().expect("a name"), number(&wanted["device"])).expect("an address");
+        let wanted =
+            Address::new(wanted["name"].as_str().expect("a name"), number(&wanted["device"])).expect("an address");
         let try_it = |encoded: &[u8], expected: &Value, name: &str| {
             let drawn = if expected.get("error").is_some() { Vec::new() } else { (0..64).collect::<Vec<u8>>() };
             let begun = PrekeyBundle::<Undertone>::from_bytes(encoded).and_then(|read| {
@@ -145,8 +148,7 @@ fn handshakes() {
         let one_time = case.inputs["one_time"] == true;
         let offered = bundle(&b, &prekeys, one_time, x3dh);
         let mut rng = handshake_script(&case);
-        let begun =
-            initiate(&a.local(), &b.address, &offered, policy(x3dh), now(), &mut rng).expect(&case.name);
+        let begun = initiate(&a.local(), &b.address, &offered, policy(x3dh), now(), &mut rng).expect(&case.name);
         rng.finish(&case.name);
         assert_secrets(&case, &begun.secrets);
         assert_eq!(begun.suite.number(), number::<u8>(&case.inputs["suite"]), "{}", case.name);
@@ -194,8 +196,10 @@ fn first_seals() {
                 created: now(),
                 sealing,
             };
-            let mut rng = ScriptedRng::new(&[&bytes(&case.inputs["e_secret"]), &bytes(&case.inputs["seal_randomness"])]);
-            let wrapped = Undertone::wrap_first(&a.local(), &b.address, b.identity.public(), &offer, message.clone(), &mut rng);
+            let mut rng =
+                ScriptedRng::new(&[&bytes(&case.inputs["e_secret"]), &bytes(&case.inputs["seal_randomness"])]);
+            let wrapped =
+                Undertone::wrap_first(&a.local(), &b.address, b.identity.public(), &offer, message.clone(), &mut rng);
             rng.finish(&case.name);
             assert_eq!(hex::encode(wrapped.expect(&case.name)), hex::encode(&sealed), "{}", case.name);
         }

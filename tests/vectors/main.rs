@@ -11,3 +11,23 @@ mod native_profile;
 mod primitives;
 mod scripted_rng;
 mod sender_keys;
+
+/// What the modules check, as their sources say it.
+const SOURCES: &[&str] = &[
+    include_str!("braids.rs"),
+    include_str!("conversations.rs"),
+    include_str!("handshakes.rs"),
+    include_str!("identities.rs"),
+    include_str!("native_profile.rs"),
+    include_str!("primitives.rs"),
+    include_str!("sender_keys.rs"),
+];
+
+/// No group of the vectors is left out.
+#[test]
+fn every_group_is_checked() {
+    for group in document::groups() {
+        let asks = format!("in cases(\"{group}\")");
+        assert!(SOURCES.iter().any(|source| source.contains(&asks)), "nothing checks the vectors of {group}");
+    }
+}

@@ -3,9 +3,9 @@
 use crate::document::{Case, array, bytes, cases, judge, list, number, text};
 use crate::scripted_rng::ScriptedRng;
 use serde_json::Value;
-use undertone::crypto::Secret;
 use undertone::crypto::agreement::{AgreementKey, AgreementSecret};
 use undertone::crypto::kdf::{hkdf, hmac};
+use undertone::crypto::{Secret, aead};
 use undertone::profile::{
     BraidPayload, Chunk, Header, HeaderKey, IdentityKeyPair, MessageKeys, Parties, PostQuantumHeader,
     PostQuantumProfile, Profile, Role, Suite, Undertone, UndertoneIdentityKeyPair, suite_label,
@@ -138,6 +138,53 @@ fn session_messages() {
     }
 }
 
+/// SP-7, M-2: the body opens under the key and the nonce of the vectors, with what its tag covers.
+#[test]
+fn message_keys() {
+    let session = &cases("binding")[0];
+    for case in cases("message key") {
+        let (seed, post_quantum) = (secret(&case.inputs["seed"]), secret(&case.inputs["pq_key"]));
+        let header_key = NativeHeaderKey::new(Secret::new([3; 32]));
+        let keys = MessageKeys::<Undertone> { seed: &seed, post_quantum: &post_quantum, header: &header_key };
+        let mut rng = ScriptedRng::new(&[&(0..24).collect::<Vec<u8>>(), &bytes(&case.inputs["guard"])]);
+        let binding = binding(session, Role::Initiator);
+        let sealed = Undertone::seal(keys, plain_header(), &binding, false, b"a body", &mut rng).expect(&case.name);
+        let (front, body) = sealed.split_at(156);
+        let covered = [&[0], bytes(&session.outputs["binding"]).as_slice(), &front[..140]].concat();
+        let opened = aead::open(&secret(&case.outputs["key"]), &array(&case.outputs["nonce"]), &covered, body);
+        assert_eq!(opened.expect(&case.name), b"a body", "{}", case.name);
+    }
+}
+
+/// HE-5, B39: what the header's tag covers: the direction, the binding of the vectors, type, tag and body.
+#[test]
+fn bindings() {
+    for case in cases("binding") {
+        let (seed, post_quantum) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        let header_key = NativeHeaderKey::new(Secret::new([3; 32]));
+        let keys = MessageKeys::<Undertone> { seed: &seed, post_quantum: &post_quantum, header: &header_key };
+        for (direction, sender) in [(0_u8, Role::Initiator), (1, Role::Responder)] {
+            let drawn: Vec<u8> = (0..36).collect();
+            let keys = MessageKeys { ..keys };
+            let sealed = Undertone::seal(
+                keys,
+                plain_header(),
+                &binding(&case, sender),
+                false,
+                b"",
+                &mut ScriptedRng::new(&[&drawn]),
+            );
+            let sealed = sealed.expect(&case.name);
+            let (front, body) = sealed.split_at(156);
+            let covered = [&[direction], bytes(&case.outputs["binding"]).as_slice(), &front[..17], body].concat();
+            let nonce = front[17..41].try_into().expect("24 bytes");
+            let tag = front[140..].try_into().expect("16 bytes");
+            let opened = aead::xopen_detached(header_key.cipher(), nonce, &covered, &front[41..140], tag, &mut [0; 99]);
+            assert_eq!(opened, Ok(()), "{}", case.name);
+        }
+    }
+}
+
 /// SP-8, BR-10: a header that authenticates and holds a value out of its range is refused.
 #[test]
 fn header_fields() {
@@ -201,6 +248,13 @@ fn braid_authenticator() {
         let header_mac = mac(&key, Undertone::EK_HEADER, 2, &[&case.inputs["next_header64"]]);
         assert_eq!(header_mac, text(&case.outputs["header_mac_2"]), "{}", case.name);
     }
+}
+
+/// A header that says as little as one can.
+fn plain_header() -> Header {
+    let ratchet_key = AgreementSecret::from_bytes(Secret::new([4; 32])).public();
+    let post_quantum = PostQuantumHeader { epoch: 1, index: 1, payload: BraidPayload::None };
+    Header { ratchet_key, n: 0, pn: 0, post_quantum, guard: [0; 12] }
 }
 
 fn binding(case: &Case, role: Role) -> Binding {

@@ -18,12 +18,8 @@ fn sender_keys() {
             array(&case.inputs["membership"]),
         );
         let drawn = |name: &str| bytes(&case.inputs["random"][name]);
-        let mut rng = ScriptedRng::new(&[
-            &drawn("chain_id"),
-            &drawn("header_key"),
-            &drawn("signing_seed"),
-            &drawn("chain_key"),
-        ]);
+        let mut rng =
+            ScriptedRng::new(&[&drawn("chain_id"), &drawn("header_key"), &drawn("signing_seed"), &drawn("chain_key")]);
         let mut sender =
             SenderKey::<Undertone>::create(context, &address, identity.public(), now(), &mut rng).expect(&case.name);
         rng.finish(&case.name);
