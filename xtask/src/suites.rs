@@ -138,23 +138,40 @@ fn properties(report: &mut Report, _: &Options) {
     integration_suite(report, PROPERTIES);
 }
 
-/// The engine in WebAssembly: that it compiles for browsers, and that its unit tests pass there, in node.
+/// The engine in WebAssembly: that it compiles for browsers, and that its unit tests and vectors pass there, in node.
 fn wasm(report: &mut Report, _: &Options) {
     if !machine::rust_target(report, BROWSER) || !machine::rust_target(report, WASI) {
         return;
     }
-    for features in ["", "signal"] {
+    for (name, features) in [("no feature", ""), ("feature signal", "signal")] {
         let mut check = workspace::cargo();
         check.args(["check", "--package", "undertone", "--lib", "--target", BROWSER]);
         check.args(["--no-default-features", "--features", features]);
-        report.run(&format!("compile {features}"), Verdict::Check, &mut check);
+        report.run(name, Verdict::Check, &mut check);
     }
     let Some(node) = machine::node(report) else { return };
     let runner =
         format!("{} --no-warnings {}", node.display(), workspace::root().join("tests/wasm/wasi.mjs").display());
     let mut tests = workspace::cargo();
-    tests.args(["test", "--package", "undertone", "--lib", "--target", WASI, "--features", EVERYTHING]);
-    report.run("unit tests in node", Verdict::Tests, tests.env("CARGO_TARGET_WASM32_WASIP1_RUNNER", runner));
+    tests.args([
+        "test",
+        "--no-fail-fast",
+        "--package",
+        "undertone",
+        "--target",
+        WASI,
+        "--features",
+        EVERYTHING,
+        "--lib",
+    ]);
+    for target in integration_tests(|target| VECTORS.contains(&target)) {
+        tests.args(["--test", &target]);
+    }
+    report.run(
+        "unit tests and vectors in node",
+        Verdict::Tests,
+        tests.env("CARGO_TARGET_WASM32_WASIP1_RUNNER", runner),
+    );
 }
 
 /// The integration tests of these names, which must all be there.
