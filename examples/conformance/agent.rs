@@ -7,7 +7,7 @@ use crate::request::{Fields, base64};
 use crate::wire_profile::{Result, WireProfile, bundle_from_json, bundle_to_json};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use undertone::{Address, EnvelopeKind, Signal, Undertone};
+use undertone::{Address, EnvelopeKind, SessionRecord, Signal, Undertone};
 
 /// A party of either profile.
 enum AnyParty {
@@ -140,8 +140,8 @@ fn envelope_type(kind: EnvelopeKind) -> &'static str {
 }
 
 fn session<P: WireProfile>(party: &Party<P>, peer: &Address) -> Result<Value> {
-    let record = party.record(peer).ok_or_else(|| Failure::of("no_session", "there is no session with this peer"))?;
-    let status = record.status();
+    let record = party.record(peer);
+    let status = record.and_then(SessionRecord::status);
     Ok(json!({
         "established": status.is_some(),
         "handshake": match status.map(|status| status.suite) {
@@ -152,6 +152,6 @@ fn session<P: WireProfile>(party: &Party<P>, peer: &Address) -> Result<Value> {
         "pq_epoch": status.map_or(0, |status| status.post_quantum_epoch),
         "skipped": status.map_or(0, |status| status.skipped),
         "archived": status.map_or(0, |status| status.archived),
-        "record_bytes": record.to_bytes().len(),
+        "record_bytes": record.map_or(0, |record| record.to_bytes().len()),
     }))
 }

@@ -54,8 +54,9 @@ pub fn bundle_to_json<P: WireProfile>(bundle: &PrekeyBundle<P>) -> Value {
 
 /// Reads what [`bundle_to_json`] wrote, as the bundle of `peer`.
 pub fn bundle_from_json<P: WireProfile>(peer: &Address, fields: &Fields<'_>) -> Result<PrekeyBundle<P>> {
-    let prekey = |fields: Fields<'_>| -> Result<PublishedPrekey> {
+    let prekey = |fields: Fields<'_>, signed: bool| -> Result<PublishedPrekey> {
         let signature = match fields.optional_bytes("signature")? {
+            None if signed => return Err(Failure::request("`signature` is missing")),
             None => None,
             Some(bytes) => {
                 let length = || Failure::of("invalid_signature", "a signature has 64 bytes");
@@ -70,9 +71,10 @@ pub fn bundle_from_json<P: WireProfile>(peer: &Address, fields: &Fields<'_>) -> 
     }
     let registration_id = fields.number32("registration_id")?;
     let identity = fields.bytes("identity")?;
-    let signed = prekey(fields.object("signed_prekey")?)?;
-    let kem = fields.optional_object("kem_prekey")?.map(prekey).transpose()?;
-    let one_time = fields.optional_object("one_time_prekey")?.map(prekey).transpose()?;
+    let signed = prekey(fields.object("signed_prekey")?, true)?;
+    let kem = fields.optional_object("kem_prekey")?.map(|kem| prekey(kem, true)).transpose()?;
+    let one_time = fields.optional_object("one_time_prekey")?;
+    let one_time = one_time.map(|one_time| prekey(one_time, false)).transpose()?;
     Ok(PrekeyBundle::from_parts(peer.clone(), registration_id, &identity, signed, kem, one_time)?)
 }
 

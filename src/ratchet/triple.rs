@@ -2,7 +2,7 @@
 //! (Double Ratchet, revision 4, section 6; docs/protocol.md, sections 6 and 8).
 
 use crate::crypto::agreement::{AgreementKey, AgreementSecret};
-use crate::error::Result;
+use crate::error::{ErrorKind, Fault, Result};
 use crate::profile::{HandshakeSecrets, Header, MessageKeys, Profile};
 use crate::ratchet::double::{DoubleRatchet, ReceiveChange, SendStage, headers_by_role};
 use crate::ratchet::limits::StepBudget;
@@ -109,7 +109,11 @@ impl<P: Profile> Ratchet<P> {
     ) -> Result<Option<(Vec<u8>, Received<P>)>> {
         let Some((header, place)) = self.classical.locate(message, binding)? else { return Ok(None) };
         let (seed, classical) = self.classical.stage_receive(&header, place, signed_prekey, now, budget)?;
-        let post_quantum = self.post_quantum.receive(&header.post_quantum, now, budget)?;
+        let post_quantum = self.post_quantum.receive(&header.post_quantum, now, budget).map_err(|error| {
+            // Only the classical chain tells a message that was read before. A post-quantum index that was used before is then another
+            // session's, or a forger's.
+            if error.kind() == ErrorKind::Duplicate { Fault::MessageAuthentication.into() } else { error }
+        })?;
         let header_key = self.classical.header_key(place);
         let keys = MessageKeys { seed: &seed, post_quantum: &post_quantum.key, header: header_key };
         let plaintext = P::open(keys, &header, message, binding)?;

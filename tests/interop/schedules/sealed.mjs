@@ -112,6 +112,12 @@ class SealedPost {
   async strangeSender({ from, to }) {
     const stranger = await OfficialParty.create({ name: from.name, device: from.device, registrationId: 7 });
     const certificate = await officialCertificate(stranger, this.#officialOrder());
+    if (from.isAgent) {
+      // The agent does not even seal under somebody else's name.
+      const seal = () => this.#sealWith(from, to, certificate);
+      await expectRefusal(from, seal, 'sealing with the certificate of somebody else', ['invalid_message']);
+      return;
+    }
     const mail = await this.#sealWith(from, to, certificate);
     await this.#expectRefusedBy(to, mail, 'with the certificate of somebody else');
   }
