@@ -40,19 +40,19 @@ fn sender_keys() {
                     assert_eq!(hex::encode(sent), text(&expected["message"]), "{name}");
                 }
                 "process" => {
-                    let before = received.encode();
+                    let before = received.to_bytes();
                     let processed = received.process_distribution(&claimed, identity.public(), &message());
                     if judge(&name, processed, expected).is_none() {
-                        assert_eq!(received.encode(), before, "{name}: a failure changed the record");
+                        assert_eq!(received.to_bytes(), before, "{name}: a failure changed the record");
                     }
                 }
                 "decrypt" => {
-                    let before = received.encode();
+                    let before = received.to_bytes();
                     match judge(&name, received.decrypt(&message(), now()), expected) {
                         Some(read) => assert_eq!(read.plaintext, bytes(&expected["plaintext"]), "{name}"),
-                        None => assert_eq!(received.encode(), before, "{name}: a failure changed the record"),
+                        None => assert_eq!(received.to_bytes(), before, "{name}: a failure changed the record"),
                     }
-                    received = ReceivedSenderKeys::decode(&received.encode()).expect(&name);
+                    received = ReceivedSenderKeys::from_bytes(&received.to_bytes()).expect(&name);
                 }
                 op => panic!("{name}: unknown step {op}"),
             }
