@@ -4,11 +4,16 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
-/// The root of the repository.
+/// The root of the repository: that of the `cargo xtask` which runs, wherever the program was built.
 pub fn root() -> &'static Path {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest)
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let manifest = PathBuf::from(manifest);
+        manifest.parent().map(Path::to_path_buf).unwrap_or(manifest)
+    });
+    &ROOT
 }
 
 /// Where builds go; `CARGO_TARGET_DIR` and the like are respected.
