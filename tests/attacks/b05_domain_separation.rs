@@ -1,0 +1,57 @@
+//! B5, B6: keys and labels that are used for two things (PQXDH, findings 1 and 2; Fiedler and Günther, PKC 2025).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use undertone::crypto::{Secret, aead};
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+const PROTOCOL: &str = include_str!("../../docs/protocol.md");
+
+/// Every native label in the engine's source, with the files that name it.
+fn labels_in_source() -> BTreeMap<String, Vec<String>> {
+    let mut labels: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut folders = vec![Path::new(SOURCE).to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                for piece in text.split("b\"Undertone_1_").skip(1) {
+                    let label = format!("Undertone_1_{}", piece.split('"').next().unwrap());
+                    labels.entry(label).or_default().push(path.display().to_string());
+                }
+            }
+        }
+    }
+    labels
+}
+
+/// The table of labels in section 1 of the protocol.
+fn labels_in_protocol() -> Vec<String> {
+    let table = PROTOCOL.lines().filter(|line| line.starts_with("| `Undertone_1_"));
+    let cells = table.flat_map(|line| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
+    cells.filter(|cell| cell.starts_with('`')).map(|cell| cell.trim_matches('`').to_owned()).collect()
+}
+
+/// X3-2, XE-7, B5: the engine uses the labels of the protocol and no others, each in one place, and none is the beginning of another.
+#[test]
+fn every_label_has_one_use() {
+    let (source, mut protocol) = (labels_in_source(), labels_in_protocol());
+    protocol.sort();
+    assert_eq!(protocol.len(), 26);
+    assert_eq!(source.keys().cloned().collect::<Vec<_>>(), protocol);
+    for (label, files) in &source {
+        assert_eq!(files.len(), 1, "{label} in {files:?}");
+        assert_eq!(protocol.iter().filter(|other| other.starts_with(label.as_str())).count(), 1, "{label}");
+    }
+}
+
+/// PQ-1, B6: the one AEAD takes keys of 256 bits, by its type, and its tag has 128.
+#[test]
+fn keys_have_256_bits() {
+    let _: fn(&Secret<32>, &[u8; 12], &[u8], &[u8], &mut Vec<u8>) = aead::seal;
+    assert_eq!(aead::TAG, 16);
+}
