@@ -140,6 +140,28 @@ impl SplitEncapsulation {
         Ok(incremental::encapsulate2(self.state.expose(), vector).value)
     }
 
+    /// ct2 from the `state` in an official client's record, whose header is gone: the vector was checked when it was complete.
+    ///
+    /// B27: old releases wrote the state in the other byte order, which shows in its noise, whose coefficients are small.
+    ///
+    /// # Errors
+    /// `record.corrupt` if no byte order makes sense of the state.
+    #[cfg(feature = "signal")]
+    pub fn finish_official(state: &[u8; STATE], vector: &[u8; VECTOR]) -> Result<[u8; CT2]> {
+        let (own, _, _) = Self::begin(&[0; HEADER], Secret::new([0; 32]));
+        let order =
+            |state| [false, true].into_iter().find(|&swapped| is_state(state, swapped)).ok_or(Fault::RecordCorrupt);
+        let mut state = Box::new(Secret::new(*state));
+        if order(state.expose())? != order(own.state.expose())? {
+            let mut swapped = *state.expose();
+            let (coefficients, _) = swapped.split_at_mut(COEFFICIENTS * 2);
+            coefficients.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.reverse());
+            *state = Secret::new(swapped);
+            swapped.zeroize();
+        }
+        Ok(incremental::encapsulate2(state.expose(), vector).value)
+    }
+
     /// m of FIPS 203, for the record.
     #[must_use]
     pub fn message(&self) -> &Secret<32> {
@@ -150,6 +172,18 @@ impl SplitEncapsulation {
 const EXPANDED: usize = 2400;
 const PRIVATE_VECTOR: usize = 1152;
 const STATE: usize = incremental::encaps_state_len();
+
+/// The coefficients in an encapsulation state: three polynomials r-hat, then the noise polynomial e2.
+#[cfg(feature = "signal")]
+const COEFFICIENTS: usize = 4 * 256;
+
+/// Whether a state read in one byte order has coefficients in their ranges: reduced ones, then noise.
+#[cfg(feature = "signal")]
+fn is_state(state: &[u8; STATE], swapped: bool) -> bool {
+    let pairs = state.as_chunks::<2>().0.iter().take(COEFFICIENTS);
+    let coefficients = pairs.map(|pair| if swapped { i16::from_be_bytes(*pair) } else { i16::from_le_bytes(*pair) });
+    coefficients.enumerate().all(|(i, value)| value.unsigned_abs() <= if i < COEFFICIENTS - 256 { 3328 } else { 2 })
+}
 
 enum Source {
     Seed(Secret<64>),
@@ -229,6 +263,22 @@ mod tests {
     fn sha3_256(vector: &[u8; VECTOR], rho: &[u8; 32]) -> [u8; 32] {
         use sha3::Digest;
         sha3::Sha3_256::new().chain_update(vector).chain_update(rho).finalize().into()
+    }
+
+    /// B27, BR-12: a state in either byte order gives the same ct2; another one is refused.
+    #[cfg(feature = "signal")]
+    #[test]
+    fn an_imported_state_is_finished() {
+        let key_pair = SplitKeyPair::from_seed(counting::<64>(0));
+        let (encapsulation, _, _) = SplitEncapsulation::begin(key_pair.header(), counting::<32>(0x40));
+        let ct2 = encapsulation.finish(key_pair.vector()).unwrap();
+        let mut state = *encapsulation.state.expose();
+        assert_eq!(SplitEncapsulation::finish_official(&state, key_pair.vector()), Ok(ct2));
+        state[..COEFFICIENTS * 2].as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.reverse());
+        assert_eq!(SplitEncapsulation::finish_official(&state, key_pair.vector()), Ok(ct2));
+        state[COEFFICIENTS * 2 - 1] = 0x55;
+        let corrupt = Err(Fault::RecordCorrupt.into());
+        assert_eq!(SplitEncapsulation::finish_official(&state, key_pair.vector()), corrupt);
     }
 
     /// K-2, K-4: an expanded key round-trips, and one that contradicts itself is refused.

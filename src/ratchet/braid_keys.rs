@@ -27,6 +27,15 @@ impl DecapsulationKey {
         Self::Seeded { seed, key_pair: OnceLock::new() }
     }
 
+    /// The key pair of an official client's record.
+    ///
+    /// # Errors
+    /// `key.mismatch`.
+    #[cfg(feature = "signal")]
+    pub fn from_expanded(expanded: &[u8; 2400]) -> Result<Self> {
+        SplitKeyPair::from_expanded(expanded).map(Self::Imported)
+    }
+
     /// rho ‖ SHA3-256(ek).
     pub fn header(&self) -> &[u8; HEADER] {
         self.key_pair().header()

@@ -79,10 +79,8 @@ impl Braid {
                 encapsulation.encode(out);
                 vector.encode(out);
             }
-            State::EkReceivedCt1Sampled { encapsulation, next, ct2, mac } => {
-                out.u8(EK_RECEIVED_CT1_SAMPLED).u16(*next);
-                encapsulation.encode(out);
-                out.bytes(ct2.as_slice()).bytes(mac);
+            State::EkReceivedCt1Sampled { ct1, next, ct2, mac } => {
+                out.u8(EK_RECEIVED_CT1_SAMPLED).u16(*next).bytes(ct1.as_slice()).bytes(ct2.as_slice()).bytes(mac);
             }
             State::Ct1Acknowledged { encapsulation, vector } => {
                 out.u8(CT1_ACKNOWLEDGED);
@@ -131,7 +129,7 @@ impl Braid {
             },
             EK_RECEIVED_CT1_SAMPLED => State::EkReceivedCt1Sampled {
                 next: input.u16()?,
-                encapsulation: Arc::new(Encapsulation::decode(input)?),
+                ct1: Arc::new(*input.array()?),
                 ct2: Arc::new(*input.array()?),
                 mac: *input.array()?,
             },

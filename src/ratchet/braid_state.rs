@@ -79,8 +79,8 @@ pub enum State {
     },
     /// Sends ct1 still; the vector is there.
     EkReceivedCt1Sampled {
-        /// This epoch's ciphertext.
-        encapsulation: Arc<Encapsulation>,
+        /// The first part of the ciphertext; what it was made from is gone.
+        ct1: Arc<[u8; CT1]>,
         /// Into ct1.
         next: u16,
         /// The second part of the ciphertext.
@@ -133,8 +133,11 @@ impl State {
                 BraidPayload::EkCt1Ack(emit_chunk::<VECTOR_CHUNKS>(keys.vector(), next))
             }
             Self::EkSentCt1Received { .. } => BraidPayload::Ct1Ack,
-            Self::Ct1Sampled { encapsulation, next, .. } | Self::EkReceivedCt1Sampled { encapsulation, next, .. } => {
+            Self::Ct1Sampled { encapsulation, next, .. } => {
                 BraidPayload::Ct1(emit_chunk::<CT1_CHUNKS>(encapsulation.ct1(), next))
+            }
+            Self::EkReceivedCt1Sampled { ct1, next, .. } => {
+                BraidPayload::Ct1(emit_chunk::<CT1_CHUNKS>(ct1.as_slice(), next))
             }
             Self::Ct2Sampled { ct2, next } => BraidPayload::Ct2(emit_chunk::<CT2_CHUNKS>(ct2.as_flattened(), next)),
         };
@@ -173,8 +176,8 @@ impl State {
                     }),
                     Progress::Complete(vector) => {
                         let (ct2, mac) = finish::<P>(encapsulation, &vector, epoch, authenticator)?;
-                        let (encapsulation, next) = (Arc::clone(encapsulation), *next);
-                        Received::State(Self::EkReceivedCt1Sampled { encapsulation, next, ct2: Arc::new(ct2), mac })
+                        let (ct1, next) = (Arc::new(*encapsulation.ct1()), *next);
+                        Received::State(Self::EkReceivedCt1Sampled { ct1, next, ct2: Arc::new(ct2), mac })
                     }
                 })
             }

@@ -72,6 +72,28 @@ impl<const N: usize> Decoder<N> {
         if held.len() < N { Ok(Progress::Partial(Self { held })) } else { Ok(Progress::Complete(reassemble(&held))) }
     }
 
+    /// What an official client's record says has arrived: points of each lane.
+    ///
+    /// # Errors
+    /// `record.corrupt` if the lanes disagree or are complete.
+    #[cfg(feature = "signal")]
+    pub fn imported(lanes: &[Vec<u8>]) -> Result<Self> {
+        let mut chunks = std::collections::BTreeMap::<u16, Vec<u8>>::new();
+        for lane in lanes {
+            for [x0, x1, value @ ..] in lane.as_chunks::<4>().0 {
+                chunks.entry(u16::from_be_bytes([*x0, *x1])).or_default().extend_from_slice(value);
+            }
+        }
+        let held = chunks.into_iter().map(|(index, bytes)| Some(Chunk { index, bytes: bytes.try_into().ok()? }));
+        let held: Vec<Chunk> = held.collect::<Option<_>>().ok_or(Fault::RecordCorrupt)?;
+        let points: usize = lanes.iter().map(|lane| lane.len() / 4).sum();
+        if points != held.len() * LANES || held.len() >= N {
+            Err(Fault::RecordCorrupt.into())
+        } else {
+            Ok(Self { held })
+        }
+    }
+
     /// Writes what has arrived: a bitmap of the chunks that are the message itself, these chunks, then the others.
     pub fn encode(&self, out: &mut Writer) {
         let (own, parity) = self.held.split_at(self.held.partition_point(|chunk| usize::from(chunk.index) < N));
@@ -109,6 +131,31 @@ impl<const N: usize> Decoder<N> {
         let out_of_range = N < 64 && bitmap >> N != 0;
         if out_of_range || held.len() >= N { Err(fault.into()) } else { Ok(Self { held }) }
     }
+}
+
+/// A message from an official client's record: the values of each lane at 0, 1, 2, ..., or the coefficients of its polynomial.
+///
+/// # Errors
+/// `record.corrupt` if they are not `N` in each of the 16 lanes.
+#[cfg(feature = "signal")]
+pub fn imported_message<const N: usize>(values: &[Vec<u8>], polynomials: &[Vec<u8>]) -> Result<Message<N>> {
+    let lanes = if values.is_empty() { polynomials } else { values };
+    if lanes.len() != LANES || lanes.iter().any(|lane| lane.len() != N * 2) {
+        return Err(Fault::RecordCorrupt.into());
+    }
+    let mut message = [[0; CHUNK]; N];
+    for (chunk, x) in message.iter_mut().zip(0u16..) {
+        for (slot, lane) in chunk.as_chunks_mut::<2>().0.iter_mut().zip(lanes) {
+            let numbers = lane.as_chunks::<2>().0.iter().map(|number| u16::from_be_bytes(*number));
+            let value = if values.is_empty() {
+                numbers.rev().fold(0, |value, coefficient| multiply(value, x) ^ coefficient)
+            } else {
+                numbers.zip(0u16..).fold(0, |value, (number, at)| if at == x { number } else { value })
+            };
+            *slot = value.to_be_bytes();
+        }
+    }
+    Ok(message)
 }
 
 /// x^12 + x^3 + x + 1, which is x^16 in this field.

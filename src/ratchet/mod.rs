@@ -11,6 +11,8 @@ mod braid_tests;
 mod chain;
 pub mod double;
 pub mod erasure_code;
+#[cfg(feature = "signal")]
+mod import;
 pub mod limits;
 pub mod post_quantum;
 mod post_quantum_chains;

@@ -53,6 +53,17 @@ pub struct NewChains {
     chains: Box<EpochChains>,
 }
 
+/// One epoch of an official client's record: chain keys with the last index used.
+#[cfg(feature = "signal")]
+pub struct ImportedEpoch {
+    /// Absent once it is wiped.
+    pub sending: Option<(Secret<32>, u32)>,
+    /// The peer's chain.
+    pub receiving: (Secret<32>, u32),
+    /// Keys passed over, in rising order.
+    pub skipped: Vec<SkippedKey>,
+}
+
 /// What sending one message changes.
 pub struct SendChange {
     epoch: u64,
@@ -73,15 +84,40 @@ impl<P: Profile> PostQuantumChains<P> {
     pub fn new(secret: &Secret<32>, is_initiator: bool, own_device: bool) -> Self {
         let [root, of_initiator, of_responder] = P::chain_start(secret);
         let epochs = vec![Box::new(EpochChains::new(of_initiator, of_responder, is_initiator))];
-        Self {
-            is_initiator,
-            own_device,
-            root,
-            epochs,
-            first_epoch: 0,
-            sending_epoch: 0,
-            profile: PhantomData,
+        Self { is_initiator, own_device, root, epochs, first_epoch: 0, sending_epoch: 0, profile: PhantomData }
+    }
+
+    /// The chains of an official client's record: `epochs` go up to `newest`, each with its sending chain, if it has one, its receiving chain, and
+    /// the keys passed over in it.
+    ///
+    /// # Errors
+    /// `record.corrupt` if they contradict each other.
+    #[cfg(feature = "signal")]
+    pub fn imported(
+        is_initiator: bool,
+        own_device: bool,
+        root: Secret<32>,
+        newest: u64,
+        sending_epoch: u64,
+        epochs: Vec<ImportedEpoch>,
+    ) -> Result<Self> {
+        let behind = u64::try_from(epochs.len()).ok().and_then(|count| count.checked_sub(1));
+        let first_epoch = behind.and_then(|behind| newest.checked_sub(behind)).ok_or(Fault::RecordCorrupt)?;
+        if !(first_epoch..=newest).contains(&sending_epoch) || newest == u64::MAX {
+            return Err(Fault::RecordCorrupt.into());
         }
+        let epochs = (first_epoch..).zip(epochs).map(|(epoch, imported)| {
+            let (key, index) = imported.receiving;
+            let mut receiving = ReceivingChain { key, index, skipped: SkippedKeys::default() };
+            receiving.skipped.extend(imported.skipped);
+            let sending = imported.sending.map(|(key, index)| SendingChain { key, index });
+            // The chains behind the sending epoch are wiped, those from it on are not.
+            let agrees = sending.is_some() || epoch < sending_epoch;
+            let sending = sending.filter(|_| epoch >= sending_epoch);
+            agrees.then(|| Box::new(EpochChains { sending, receiving }))
+        });
+        let epochs = epochs.collect::<Option<Vec<_>>>().ok_or(Fault::RecordCorrupt)?;
+        Ok(Self { is_initiator, own_device, root, epochs, first_epoch, sending_epoch, profile: PhantomData })
     }
 
     /// Stages the chains of the next epoch (SP-1: epochs come strictly in order).
@@ -192,8 +228,7 @@ impl<P: Profile> PostQuantumChains<P> {
             ReceiveChange::Advance { epoch, index, key, passed } => {
                 if let Some(chains) = self.epoch_mut(epoch) {
                     let chain = &mut chains.receiving;
-                    let passed =
-                        passed.unwrap_or_else(|| walk_and_keep::<P>(&chain.key, chain.index, index, now).1);
+                    let passed = passed.unwrap_or_else(|| walk_and_keep::<P>(&chain.key, chain.index, index, now).1);
                     chain.skipped.extend(passed);
                     chain.skipped.drop_oldest(chain.skipped.len().saturating_sub(MAX_SKIPPED_KEYS));
                     chain.key = key;
@@ -265,7 +300,8 @@ impl<P: Profile> PostQuantumChains<P> {
         }
         let mut epochs = Vec::with_capacity(usize::from(count));
         for epoch in first_epoch..=newest {
-            let sending = if input.flag()? { Some(SendingChain { key: input.secret()?, index: input.u32()? }) } else { None };
+            let sending =
+                if input.flag()? { Some(SendingChain { key: input.secret()?, index: input.u32()? }) } else { None };
             // The chains behind the sending epoch are wiped, those from it on are not.
             if sending.is_some() != (epoch >= sending_epoch) {
                 return Err(fault.into());

@@ -8,6 +8,7 @@ mod fields;
 mod kem_key;
 mod message;
 pub mod post_quantum;
+mod post_quantum_record;
 mod prekey_message;
 mod public_key;
 mod records;
@@ -23,6 +24,9 @@ mod service_id;
 pub use decryption_error::{DecryptionErrorMessage, PlaintextContent};
 pub use kem_key::{admit_kem_ciphertext, admit_kem_key, encode_kem_ciphertext, encode_kem_key};
 pub use message::{SignalMessage, SignalMessageFields};
+pub use post_quantum_record::{
+    StoredAuthenticator, StoredBraid, StoredBraidKeys, StoredBraidState, StoredChains, StoredDecoder, StoredDirection, StoredEncoder, StoredEpoch, StoredPostQuantum,
+};
 pub use prekey_message::PreKeySignalMessage;
 pub use public_key::{PUBLIC_KEY, admit_agreement_key, admit_ephemeral_key, admit_verifying_key, encode_agreement_key};
 pub use records::{

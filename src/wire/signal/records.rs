@@ -1,12 +1,11 @@
 //! The records of official stores, read by importers. All proto3; what is secret is wiped on drop and not shown.
 
 use crate::crypto::{Zeroize, ZeroizeOnDrop};
-use crate::error::{Fault, Result};
 use prost::Message;
 
 /// The longest record that is read: an official session record with all its skipped keys stays under 200 KB, and
 /// one RecordStructure holds at most 41 of them.
-const MAX_RECORD: usize = 16 << 20;
+pub(super) const MAX_RECORD: usize = 16 << 20;
 
 /// Declares records: protobuf fields, wiped on drop, with a Debug that shows nothing.
 macro_rules! records {
@@ -23,11 +22,11 @@ macro_rules! records {
             ///
             /// # Errors
             /// `record.corrupt`.
-            pub fn parse(bytes: &[u8]) -> Result<Self> {
-                if bytes.len() > MAX_RECORD {
-                    return Err(Fault::RecordCorrupt.into());
+            pub fn parse(bytes: &[u8]) -> $crate::error::Result<Self> {
+                if bytes.len() > $crate::wire::signal::records::MAX_RECORD {
+                    return Err($crate::error::Fault::RecordCorrupt.into());
                 }
-                <Self as Message>::decode(bytes).map_err(|_| Fault::RecordCorrupt.into())
+                <Self as Message>::decode(bytes).map_err(|_| $crate::error::Fault::RecordCorrupt.into())
             }
         }
 
@@ -38,6 +37,8 @@ macro_rules! records {
         }
     )* };
 }
+
+pub(super) use records;
 
 records! {
     /// All sessions with one device.
