@@ -218,7 +218,7 @@ mod tests {
         let identity = SignalIdentityKeyPair::generate(&mut rng).unwrap();
         let owner = Address::new("alice", 1).unwrap();
         let mut reader = ReceivedSenderKeys::<Signal>::new(&owner, identity.public());
-        let mut process = |reader: &mut ReceivedSenderKeys<Signal>, bytes: &[u8]| {
+        let process = |reader: &mut ReceivedSenderKeys<Signal>, bytes: &[u8]| {
             reader.process_distribution(&owner, identity.public(), bytes).map(|_| ())
         };
         let context = GroupContext::distribution([7; 16]);
@@ -227,9 +227,9 @@ mod tests {
         let (mut first, mut second, third) = (create(), create(), create());
         process(&mut reader, &first.distribution()).unwrap();
         process(&mut reader, &third.distribution()).unwrap();
-        let oldest_last = reader.encode();
+        let oldest_last = reader.to_bytes();
         process(&mut reader, &first.distribution()).unwrap();
-        assert_ne!(reader.encode(), oldest_last);
+        assert_ne!(reader.to_bytes(), oldest_last);
 
         let parsed = SenderKeyDistributionMessage::parse(&first.distribution()).unwrap();
         let mut impostor = SenderKeyDistributionMessage::parse(&second.distribution()).unwrap();

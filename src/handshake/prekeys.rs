@@ -140,7 +140,7 @@ impl<P: HandshakeProfile> Prekeys<P> {
     #[must_use]
     pub fn is_rotation_due(&self, now: u64) -> bool {
         let created = self.signed.last().map_or(0, |rotated| rotated.pair.validity().created);
-        let guarded = self.last_resort.last().map_or(0, |rotated| rotated.guard.len());
+        let guarded = self.last_resort.last().map_or(0, |rotated| rotated.guard.recorded());
         now.saturating_sub(created) >= PREKEY_ROTATION || guarded >= REPLAY_GUARD / 2
     }
 

@@ -50,7 +50,7 @@ impl ReplayGuard {
     }
 
     /// How many are recorded.
-    pub fn len(&self) -> usize {
+    pub fn recorded(&self) -> usize {
         self.seen.len()
     }
 

@@ -50,7 +50,7 @@ impl Braid {
 
     /// The state of the side that encapsulates in epoch 1.
     pub fn responder<P: PostQuantumProfile>(secret: &Secret<32>) -> Self {
-        let state = State::NoHeaderReceived { header: Arc::new(Decoder::new()) };
+        let state = State::NoHeaderReceived { header: Arc::new(Decoder::empty()) };
         Self { epoch: 1, authenticator: Arc::new(Authenticator::new::<P>(secret)), state }
     }
 
@@ -100,7 +100,7 @@ impl Braid {
             Received::State(state) => (None, Self { epoch: self.epoch, authenticator, state }),
             Received::Secret(secret, authenticator) => {
                 let epoch = self.epoch.checked_add(1).ok_or(Fault::SessionExhausted)?;
-                let state = State::NoHeaderReceived { header: Arc::new(Decoder::new()) };
+                let state = State::NoHeaderReceived { header: Arc::new(Decoder::empty()) };
                 let new_epoch = NewEpoch { epoch: self.epoch, secret };
                 (Some(new_epoch), Self { epoch, authenticator: Arc::new(authenticator), state })
             }
@@ -120,7 +120,7 @@ impl Braid {
                 let secret = epoch_secret::<P>(self.epoch, &shared);
                 let authenticator = Arc::new(self.authenticator.updated::<P>(self.epoch, &secret));
                 let encapsulation = Arc::new(encapsulation);
-                let state = State::Ct1Sampled { encapsulation, next: 0, vector: Arc::new(Decoder::new()) };
+                let state = State::Ct1Sampled { encapsulation, next: 0, vector: Arc::new(Decoder::empty()) };
                 Ok((Self { epoch: self.epoch, authenticator, state }, Some(NewEpoch { epoch: self.epoch, secret })))
             }
             _ => Ok((self.clone(), None)),

@@ -155,10 +155,10 @@ impl State {
         authenticator: &Authenticator,
     ) -> Result<Received> {
         match (self, payload) {
-            (Self::KeysSampled { keys, .. }, BraidPayload::Ct1(chunk)) => receive_ct1(keys, 0, &Decoder::new(), chunk),
+            (Self::KeysSampled { keys, .. }, BraidPayload::Ct1(chunk)) => receive_ct1(keys, 0, &Decoder::empty(), chunk),
             (Self::HeaderSent { keys, next, ct1 }, BraidPayload::Ct1(chunk)) => receive_ct1(keys, *next, ct1, chunk),
             (Self::Ct1Received { keys, ct1, .. }, BraidPayload::Ct2(chunk)) => {
-                receive_ct2::<P>(keys, ct1, &Decoder::new(), chunk, epoch, authenticator)
+                receive_ct2::<P>(keys, ct1, &Decoder::empty(), chunk, epoch, authenticator)
             }
             (Self::EkSentCt1Received { keys, ct1, ct2 }, BraidPayload::Ct2(chunk)) => {
                 receive_ct2::<P>(keys, ct1, ct2, chunk, epoch, authenticator)

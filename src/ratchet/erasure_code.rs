@@ -45,7 +45,7 @@ pub enum Progress<const N: usize> {
 
 impl<const N: usize> Decoder<N> {
     /// Nothing has arrived.
-    pub const fn new() -> Self {
+    pub const fn empty() -> Self {
         Self { held: Vec::new() }
     }
 
@@ -354,7 +354,7 @@ mod tests {
 
     /// Takes in `indices` of `message`; every step is written and read back.
     fn receive<const N: usize>(message: &Message<N>, indices: &[u16]) -> Option<Message<N>> {
-        let mut decoder = Decoder::<N>::new();
+        let mut decoder = Decoder::<N>::empty();
         for &index in indices {
             match decoder.with(&chunk(message, index)).unwrap() {
                 Progress::Unchanged => {}
@@ -401,7 +401,7 @@ mod tests {
     #[test]
     fn a_contradicting_chunk_is_refused() {
         let message = message::<5>(1);
-        let Progress::Partial(decoder) = Decoder::<5>::new().with(&chunk(&message, 9)).unwrap() else { panic!() };
+        let Progress::Partial(decoder) = Decoder::<5>::empty().with(&chunk(&message, 9)).unwrap() else { panic!() };
         assert_eq!(decoder.with(&chunk(&message, 9)), Ok(Progress::Unchanged));
         let mut wrong = chunk(&message, 9);
         wrong.bytes[31] ^= 1;

@@ -27,7 +27,7 @@ pub struct StepBudget {
 
 impl StepBudget {
     /// The budget of an envelope that was not tried on any session yet.
-    pub const fn new() -> Self {
+    pub const fn full() -> Self {
         Self { classical: MAX_STEPS_PER_ENVELOPE, post_quantum: MAX_STEPS_PER_ENVELOPE }
     }
 
@@ -57,7 +57,7 @@ mod tests {
     /// B31, HE-6: the budget is spent over all attempts, separately for the two ratchets.
     #[test]
     fn the_budget_is_shared_by_all_attempts() {
-        let mut budget = StepBudget::new();
+        let mut budget = StepBudget::full();
         budget.classical(MAX_FORWARD_JUMP).unwrap();
         assert_eq!(budget.classical(MAX_FORWARD_JUMP), Err(Fault::MessageTooFarAhead.into()));
         budget.classical(MAX_STEPS_PER_ENVELOPE - MAX_FORWARD_JUMP).unwrap();

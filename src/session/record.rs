@@ -200,7 +200,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
     ) -> Result<Decrypted<P>> {
         self.check_device(device)?;
         let message = P::parse(bytes)?;
-        let mut budget = StepBudget::new();
+        let mut budget = StepBudget::full();
         let (position, plaintext, received) = read(self, &message, now, &mut budget)?;
         let session = self.session_at(position).ok_or(Fault::NoSession)?;
         trusted.check(&session.remote_identity)?;
@@ -233,7 +233,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         }
         trusted.check(&first.identity)?;
         let message = P::parse(&first.message)?;
-        let mut budget = StepBudget::new();
+        let mut budget = StepBudget::full();
         if let Some(position) = self.session_of(first) {
             let session = self.session_at(position).ok_or(Fault::NoSession)?;
             let (plaintext, received) =

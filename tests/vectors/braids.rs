@@ -52,7 +52,7 @@ fn braids() {
             if lost == &Value::Bool(true) {
                 continue;
             }
-            let received = sides[receiver].receive(&expected, 0, &mut StepBudget::new()).expect(&name);
+            let received = sides[receiver].receive(&expected, 0, &mut StepBudget::full()).expect(&name);
             assert_eq!(received.key, sent.key, "{name}");
             sides[receiver].apply(received.change, 0);
         }
