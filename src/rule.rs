@@ -14,6 +14,7 @@ pub enum Rule {
     B38,
     B45,
     B48,
+    B49,
     Br2,
     Br3,
     Br7,

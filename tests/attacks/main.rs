@@ -22,6 +22,7 @@ mod b43_forgery_by_a_member;
 mod b44_removed_member;
 mod b45_moved_between_groups;
 mod b48_forwarded_sender_key;
+mod b49_crossed_messages;
 mod group_world;
 mod handshake_world;
 mod sn_safety_number;
