@@ -35,7 +35,7 @@ impl GroupId {
 
     pub(super) fn decode(input: &mut Reader<'_>) -> Result<Self> {
         let length = input.u8()?;
-        Self::new(input.bytes(usize::from(length))?).map_err(|_| input.fault().into())
+        Self::new(input.bytes(usize::from(length))?).map_err(|_| input.malformed().into())
     }
 }
 

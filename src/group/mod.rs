@@ -16,8 +16,6 @@ mod undertone;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vectors;
 
 pub use context::{ChainOwner, GroupContext, GroupId};
 pub use form::{Distribution, GroupHeader, GroupProfile, Held};

@@ -153,32 +153,6 @@ mod tests {
         assert_eq!(text.parse::<DidKey>().unwrap_err().code(), "key.low_order");
     }
 
-    /// DI-7, DI-8: the vectors of an independent program (docs/protocol.md, section 11.2).
-    #[test]
-    fn native_vectors() {
-        let file: serde_json::Value =
-            serde_json::from_str(include_str!("../../tests/vectors/undertone-1.json")).unwrap();
-        let groups = file["groups"].as_array().unwrap();
-        let cases =
-            |name: &str| groups.iter().find(|group| group["name"] == name).unwrap()["cases"].as_array().unwrap();
-        for case in cases("did:key") {
-            let seed = hex::decode(case["inputs"]["seed"].as_str().unwrap()).unwrap();
-            let name = name_of(seed.try_into().unwrap());
-            assert_eq!(name.to_string(), case["outputs"]["did"].as_str().unwrap());
-            assert_eq!(hex::encode(name.identity_key().as_bytes()), case["outputs"]["identity"].as_str().unwrap());
-        }
-        for case in cases("did:key parsing") {
-            let outputs = &case["outputs"];
-            match case["inputs"]["did"].as_str().unwrap().parse::<DidKey>() {
-                Ok(name) => {
-                    assert_eq!(hex::encode(name.identity_key().as_bytes()), outputs["identity"].as_str().unwrap())
-                }
-                Err(error) => assert_eq!(error.code(), outputs["error"].as_str().unwrap(), "{}", case["name"]),
-            }
-        }
-        assert_eq!((cases("did:key").len(), cases("did:key parsing").len()), (3, 12));
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]

@@ -213,34 +213,6 @@ mod tests {
         assert_eq!(alice.matches_scan(&[&scan[..], &[0]].concat()).unwrap_err().code(), "fingerprint.field");
     }
 
-    /// SN-1, SN-2: the vectors of an independent program (docs/protocol.md, section 11.1).
-    #[test]
-    fn native_vectors() {
-        let file: serde_json::Value =
-            serde_json::from_str(include_str!("../../tests/vectors/undertone-1.json")).unwrap();
-        let groups = file["groups"].as_array().unwrap();
-        let cases = groups.iter().find(|group| group["name"] == "safety number").unwrap()["cases"].as_array().unwrap();
-        for case in cases {
-            let (inputs, outputs) = (&case["inputs"], &case["outputs"]);
-            let party = |name: &str| {
-                let bytes = |field: &str| hex::decode(inputs[name][field].as_str().unwrap()).unwrap();
-                (bytes("account"), UndertoneIdentityKey::admit(&bytes("identity")).unwrap())
-            };
-            let (own, other) = (party("own"), party("other"));
-            let [local, remote] = [&own, &other]
-                .map(|(account_id, identity_key)| FingerprintParty::<Undertone> { account_id, identity_key });
-            match FingerprintVersion::from_number(inputs["version"].as_u64().unwrap() as u8) {
-                Ok(version) => {
-                    let fingerprint = Fingerprint::new(version, &local, &remote);
-                    assert_eq!(fingerprint.digits(), outputs["digits"].as_str().unwrap());
-                    assert_eq!(hex::encode(fingerprint.to_scan()), outputs["scannable"].as_str().unwrap());
-                }
-                Err(error) => assert_eq!(error.code(), outputs["error"].as_str().unwrap()),
-            }
-        }
-        assert_eq!(cases.len(), 5);
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         /// SN-1: no bit of a scan is idle.
