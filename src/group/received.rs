@@ -162,7 +162,7 @@ impl<P: GroupProfile> ReceivedSenderKeys<P> {
         out.into_vec()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
     ///
     /// # Errors
     /// `record.version`, `record.corrupt`.

@@ -100,7 +100,7 @@ impl<P: GroupProfile> SenderKey<P> {
         out.into_vec()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
     ///
     /// # Errors
     /// `record.version`, `record.corrupt`.

@@ -142,7 +142,7 @@ fn front(hash: &[u8; 64]) -> &[u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{IdentityKey, IdentityKeyPair, Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair};
+    use crate::profile::{IdentityKeyPair, Undertone, UndertoneIdentityKey, UndertoneIdentityKeyPair};
     use proptest::prelude::*;
     use rand::SeedableRng;
     use rand::rngs::StdRng;

@@ -54,13 +54,13 @@ impl<P: EveryProfile> Bob<P> {
             Kind::Scan => self.fingerprint.matches_scan(bytes).map(drop),
             Kind::SessionRecord => SessionRecord::<P>::from_bytes(bytes).map(drop),
             Kind::PrekeyRecord => Prekeys::<P>::from_bytes(bytes).map(drop),
-            Kind::SenderKeyRecord => SenderKey::<P>::decode(bytes).map(drop),
-            Kind::ReceivedRecord => ReceivedSenderKeys::<P>::decode(bytes).map(drop),
+            Kind::SenderKeyRecord => SenderKey::<P>::from_bytes(bytes).map(drop),
+            Kind::ReceivedRecord => ReceivedSenderKeys::<P>::from_bytes(bytes).map(drop),
         }
     }
 
     fn state(&self) -> [Vec<u8>; 3] {
-        [self.session.to_bytes(), self.prekeys.to_bytes(), self.received.encode()]
+        [self.session.to_bytes(), self.prekeys.to_bytes(), self.received.to_bytes()]
     }
 }
 
@@ -108,8 +108,8 @@ fn world<P: EveryProfile>() -> (Bob<P>, Vec<(Kind, Vec<u8>)>) {
         (Kind::Scan, fingerprint.to_scan()),
         (Kind::SessionRecord, with_bob.to_bytes()),
         (Kind::PrekeyRecord, prekeys.to_bytes()),
-        (Kind::SenderKeyRecord, sender.encode()),
-        (Kind::ReceivedRecord, received.encode()),
+        (Kind::SenderKeyRecord, sender.to_bytes()),
+        (Kind::ReceivedRecord, received.to_bytes()),
     ];
     let alices_key = alices_pair.public().clone();
     let bob = Bob {
