@@ -123,13 +123,15 @@ fn import_offer(stored: &SessionStructure, base_key: AgreementKey) -> Result<Opt
     let kem = stored.pending_kyber_pre_key.as_ref().ok_or(Fault::RecordCorrupt)?;
     let ciphertext: KemCiphertext<_> = admit_kem_ciphertext(&kem.ciphertext).map_err(corrupt)?;
     let signed_prekey_id = u32::try_from(pending.signed_pre_key_id).map_err(|_| Fault::RecordCorrupt)?;
-    Ok(Some(Offer::imported(
+    Ok(Some(Offer {
+        suite: Suite::Pqxdh,
         base_key,
         signed_prekey_id,
-        pending.pre_key_id,
-        (kem.pre_key_id, ciphertext),
-        pending.timestamp,
-    )))
+        one_time_prekey_id: pending.pre_key_id,
+        kem: Some((kem.pre_key_id, ciphertext)),
+        created: pending.timestamp,
+        sealing: (),
+    }))
 }
 
 fn corrupt(_: Error) -> Error {

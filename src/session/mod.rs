@@ -4,6 +4,8 @@
 //! the caller keeps the record, hands in time and randomness, and stores the record after every call that changed it, before any byte leaves.
 
 mod candidates;
+#[cfg(feature = "signal")]
+mod import;
 mod one_session;
 mod record;
 mod stored;
