@@ -233,7 +233,7 @@ mod tests {
                 for _ in 0..2 {
                     ends.iter_mut().for_each(reload);
                     let sent = ends[0].send(&mut rng).unwrap();
-                    let received = ends[1].receive(&sent.header, 0, &mut StepBudget::default()).unwrap();
+                    let received = ends[1].receive(&sent.header, 0, &mut StepBudget::full()).unwrap();
                     assert_eq!(sent.key, received.key, "{}", case["states"]);
                     ends[0].apply(sent.change, 0);
                     ends[1].apply(received.change, 0);
