@@ -12,7 +12,8 @@ use undertone::sealed::{
     UnidentifiedContent, open, v1, v2,
 };
 use undertone::{
-    Address, EnvelopeKind, IdentityKey, IdentityKeyPair, Signal, SignalIdentityKey, SignalIdentityKeyPair,
+    Address, EnvelopeKind, IdentityKey, IdentityKeyPair, SessionRecord, Signal, SignalIdentityKey,
+    SignalIdentityKeyPair,
 };
 
 impl WireProfile for Signal {
@@ -107,7 +108,13 @@ impl WireProfile for Signal {
         Ok(json!({ "bytes": base64(certificate.to_bytes()) }))
     }
 
-    fn import_session(_party: &mut Party<Self>, _peer: Address, _record: &[u8]) -> Result<Value> {
-        Err(Failure::request("official records are not read yet"))
+    fn import_session(party: &mut Party<Self>, peer: Address, record: &[u8]) -> Result<Value> {
+        let imported = SessionRecord::import_official(&party.device(), peer.clone(), record);
+        let imported = imported.map_err(|error| match error.code() {
+            "key.mismatch" => Failure::from(error),
+            _ => Failure::of("invalid_message", format!("{error}")),
+        })?;
+        party.set_record(peer, imported);
+        Ok(json!({}))
     }
 }

@@ -27,6 +27,10 @@ impl SessionRecord<Signal> {
     /// # Errors
     /// `record.corrupt`, `record.version` for sessions older than PQXDH, `key.mismatch` for another device's record, `session.self`.
     pub fn import_official(device: &LocalDevice<'_, Signal>, remote: Address, bytes: &[u8]) -> Result<Self> {
+        // To protobuf nothing at all is a record without sessions; to a store it is a row that was lost.
+        if bytes.is_empty() {
+            return Err(Fault::RecordCorrupt.into());
+        }
         let stored = RecordStructure::parse(bytes)?;
         let mut record = Self::new(device, remote)?;
         let ends = Ends { identity: device.identity.public(), local: device.address, remote: &record.remote };
@@ -61,8 +65,7 @@ fn import(stored: &SessionStructure, ends: &Ends<'_, Signal>) -> Result<Session<
     let receiving = receiving.map(import_receiving).collect::<Result<Vec<_>>>()?;
     let previously_sent = if stored.previous_counter == 0 { 0 } else { stored.previous_counter.saturating_add(1) };
     let root = Secret::from_slice(&stored.root_key).map_err(corrupt)?;
-    let classical =
-        DoubleRatchet::imported(root, sending, ClearHeader, receiving, previously_sent, own_device);
+    let classical = DoubleRatchet::imported(root, sending, ClearHeader, receiving, previously_sent, own_device);
     let post_quantum = PostQuantumRatchet::import_official(&stored.pq_ratchet_state, own_device)?;
     let offer = import_offer(stored, base_key)?;
     // An official record does not say which side began. It matters to us only for recognising a repeated first message, which a side with a

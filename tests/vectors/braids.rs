@@ -76,7 +76,7 @@ fn check_code<const N: usize>(name: &str, inputs: &Value, outputs: &Value) {
     let all: Vec<u8> = received.iter().flat_map(|chunk| chunk.bytes).collect();
     assert_eq!(hash::sha256(&[&all]), array(&outputs["parity_of_received"]), "{name}");
 
-    let mut decoder = Decoder::<N>::new();
+    let mut decoder = Decoder::<N>::empty();
     for (position, chunk) in received.iter().enumerate() {
         match decoder.with(chunk).expect(name) {
             Progress::Partial(next) => decoder = next,
