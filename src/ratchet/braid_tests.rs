@@ -340,6 +340,35 @@ fn skipped_keys_are_bounded() {
     in_every_profile!(check());
 }
 
+/// SP-5, B36: a key passed over is given up once the chain is 2000 messages past it, however few keys are held.
+#[test]
+fn late_keys_are_given_up_by_their_place() {
+    fn check<P: Profile>() {
+        let (mut alice, mut bob) = pair::<P>(12);
+        let (first, second) = (alice.send(), alice.send());
+        for _ in 2..MAX_SKIPPED_KEYS + 1 {
+            bob.receive(&alice.send());
+        }
+        assert!(bob.stage(&first.0).is_ok());
+        bob.receive(&alice.send());
+        bob.refuse(&first.0, Fault::MessageDuplicate);
+        bob.receive(&second);
+        assert_eq!(bob.ratchet.skipped(), 0);
+    }
+    in_every_profile!(check());
+}
+
+/// SP-1: a side that has encapsulated knows the epoch's chains, but takes no message of the next before it has sent all of ct2.
+#[test]
+fn an_epoch_is_not_left_early() {
+    let (mut alice, mut bob) = pair::<Undertone>(13);
+    let last = until(&mut alice, &mut bob, |header| is_chunk(header, 1, 2));
+    bob.receive(&last);
+    assert_eq!(bob.send().0.payload.kind(), 5);
+    let early = PostQuantumHeader { epoch: 2, index: 1, payload: BraidPayload::None };
+    bob.refuse(&early, Fault::BraidEpoch);
+}
+
 /// SP-5, SP-6, B36: once the next epoch is sent in, the record holds no sending chain of the one before, and of the peer's chains only
 /// those of one epoch back.
 #[test]
