@@ -140,7 +140,7 @@ impl<P: HandshakeProfile> PrekeyBundle<P> {
         Self { one_time: None, ..self }
     }
 
-    /// All that section 3 asks of an initiator before any agreement or encapsulation (X3-4, PQ-13).
+    /// All that section 3 asks of an initiator before any agreement or encapsulation (X3-4, X3-9, PQ-13, PQ-22).
     pub(super) fn verify(&self, remote: &Address, policy: HandshakePolicy, now: u64) -> Result<VerifiedBundle<'_, P>> {
         if rule::on(Rule::B16) && self.address != *remote {
             return Err(Fault::BundleAddress.into());

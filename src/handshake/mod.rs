@@ -2,6 +2,9 @@
 //!
 //! [`initiate`] turns a peer's [`PrekeyBundle`] into the secrets of a session, [`accept`] does so at the other end from the [`FirstMessage`]. Both are
 //! pure functions: they keep nothing and erase nothing. [`Prekeys`] holds a device's own prekeys and says when one is used up.
+//!
+//! What a handshake proves is classical (PQ-21): the peer holds the identity key, and whose key that is only a comparison of safety numbers tells. What it
+//! hides stays hidden from a quantum computer of the future; nothing is claimed against one that takes part (PQ-23).
 
 mod bundle;
 mod first_message;
@@ -17,6 +20,8 @@ mod profile;
 mod replay_guard;
 #[cfg(feature = "signal")]
 mod signal;
+#[cfg(test)]
+mod tests;
 mod transcript;
 
 pub use bundle::PrekeyBundle;

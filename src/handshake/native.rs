@@ -129,7 +129,7 @@ impl HandshakeProfile for Undertone {
     }
 }
 
-/// `first` of section 4.2.
+/// `first` of section 4.2: everything that the responder needs, once, in one order (X3-7, PQ-17).
 pub fn encode_first(device: &LocalDevice<'_, Undertone>, offer: &Offer<Undertone>, message: &[u8]) -> Vec<u8> {
     let mut out = Writer::with_capacity(2 << 10 | message.len());
     out.u8(offer.suite.number()).bytes(device.identity.public().as_bytes());

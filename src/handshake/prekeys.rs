@@ -116,7 +116,7 @@ impl<P: HandshakeProfile> Prekeys<P> {
         Ok(())
     }
 
-    /// Replaces the signed and the last-resort prekey. The replaced ones go on opening what is under way until [`erase_expired`](Self::erase_expired).
+    /// Replaces the signed and the last-resort prekey. The replaced ones go on opening what is under way for 30 days; those whose time is over are erased.
     ///
     /// # Errors
     /// `random.failed`, `prekey.ids_exhausted`, `key.mismatch` if `device` is not the owner.
@@ -133,6 +133,7 @@ impl<P: HandshakeProfile> Prekeys<P> {
         self.signed.push(Rotated { pair: signed, retired: None, guard: ReplayGuard::default() });
         self.last_resort.push(Rotated { pair: last_resort, retired: None, guard: ReplayGuard::default() });
         self.next = next;
+        self.erase_expired(now);
         Ok(())
     }
 

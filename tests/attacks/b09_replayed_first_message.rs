@@ -1,11 +1,11 @@
 //! B9: a first message is delivered again, so that two sessions share their keys (Cheval, Jacomme and Richards, IEEE S&P 2026).
 
 use crate::handshake_world::{DAY, Device, NOW, agree, code, handshake};
-use undertone::Result;
 use undertone::handshake::internals::REPLAY_GUARD;
 use undertone::handshake::{FirstMessage, HandshakePolicy, LocalDevice, PrekeyBundle, Prekeys};
 use undertone::profile::Undertone;
 use undertone::rule::{Rule, without};
+use undertone::{Address, Decrypted, DecryptedBy, Envelope, Result, SessionRecord, TrustedIdentity};
 
 fn deliver(bob: &mut Device, first: &FirstMessage<Undertone>) -> Result<()> {
     let policy = HandshakePolicy::allow_x3dh_without_post_quantum();
@@ -113,4 +113,67 @@ fn accepting_uses_nothing_up() {
     let after = bob.prekeys.to_bytes();
     assert_eq!(code(bob.prekeys.consume(&first)), "prekey.unknown_one_time");
     assert_eq!(bob.prekeys.to_bytes(), after);
+}
+
+/// Alice's record with Bob, and the first message that she wrote in it.
+fn begin(alice: &mut Device, bob: &Device) -> (SessionRecord<Undertone>, Envelope) {
+    let Device { identity, address, rng, .. } = alice;
+    let local = LocalDevice { identity, address, registration_id: 77 };
+    let mut record = SessionRecord::new(&local, bob.address.clone()).unwrap();
+    let (trusted, policy) = (TrustedIdentity::FirstUse, HandshakePolicy::default());
+    record.initiate(&local, &bob.last_resort_bundle(), &trusted, policy, NOW, rng).unwrap();
+    let envelope = record.encrypt(&local, b"hello", &trusted, NOW, rng).unwrap();
+    (record, envelope)
+}
+
+fn accept_in(
+    record: &mut SessionRecord<Undertone>,
+    bob: &mut Device,
+    first: &FirstMessage<Undertone>,
+) -> Result<Decrypted<Undertone>> {
+    let Device { identity, address, prekeys, .. } = bob;
+    let local = LocalDevice { identity, address, registration_id: 77 };
+    record.accept(&local, first, prekeys, &TrustedIdentity::FirstUse, HandshakePolicy::default(), NOW)
+}
+
+/// PQ-20, B9: in the record that has its session a first message is a duplicate; in a record that was lost it is a replay; neither begins a session.
+#[test]
+fn a_second_delivery_begins_no_session() {
+    let attack = || {
+        let mut alice: Device = Device::new("alice", 1, 0, 1);
+        let mut bob: Device = Device::new("bob", 1, 0, 2);
+        let (_, envelope) = begin(&mut alice, &bob);
+        let first = bob.open(&envelope.bytes).unwrap();
+        let from_alice = || Address::new("alice", 1).unwrap();
+        let mut record = SessionRecord::new(&bob.local(), from_alice()).unwrap();
+        assert!(matches!(accept_in(&mut record, &mut bob, &first).unwrap().by, DecryptedBy::New(_)));
+        let stored = (record.to_bytes(), bob.prekeys.to_bytes());
+        assert_eq!(code(accept_in(&mut record, &mut bob, &first)), "message.duplicate");
+        assert_eq!((record.to_bytes(), bob.prekeys.to_bytes()), stored);
+        let mut lost = SessionRecord::new(&bob.local(), from_alice()).unwrap();
+        let result = accept_in(&mut lost, &mut bob, &first).map(|decrypted| decrypted.plaintext);
+        assert_eq!(lost.status().is_some(), result.is_ok());
+        result
+    };
+    assert_eq!(code(attack()), "handshake.replayed");
+    assert_eq!(without(Rule::Pq20, attack).unwrap(), b"hello");
+}
+
+/// X3-7, PQ-18, B32: a first message whose session message does not decrypt begins nothing and uses nothing up.
+#[test]
+fn a_first_message_that_does_not_decrypt_changes_nothing() {
+    let mut alice: Device = Device::new("alice", 1, 0, 1);
+    let mut bob: Device = Device::new("bob", 1, 1, 2);
+    let (_, envelope) = begin(&mut alice, &bob);
+    let genuine = bob.open(&envelope.bytes).unwrap();
+    let bundle = bob.bundle();
+    for at in [1, 20, 60, 150, genuine.message.len() - 1] {
+        let mut forged = first_with(&mut alice, &bob, &bundle);
+        forged.message = genuine.message.clone();
+        forged.message[at] ^= 1;
+        let mut record = SessionRecord::new(&bob.local(), alice.address.clone()).unwrap();
+        let before = (record.to_bytes(), bob.prekeys.to_bytes());
+        assert_eq!(code(accept_in(&mut record, &mut bob, &forged)), "message.authentication");
+        assert_eq!((record.to_bytes(), bob.prekeys.to_bytes()), before);
+    }
 }
