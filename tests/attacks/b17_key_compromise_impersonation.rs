@@ -47,10 +47,10 @@ fn forged_secrets(alice: &Device, bob: &Device, stand_in: &Secret<32>) -> (Hands
 }
 
 fn alice_offer(alice: &Device, bob: &Device) -> undertone::handshake::Offer<Undertone> {
-    let mut helper: Device = Device::new("alice", 1, 0, 1);
-    helper.address = alice.address.clone();
+    let mut twin: Device = Device::new("alice", 1, 0, 1);
+    twin.address = alice.address.clone();
     let policy = undertone::handshake::HandshakePolicy::default();
-    helper.initiate(&bob.address, &bob.last_resort_bundle(), policy).unwrap().offer
+    twin.initiate(&bob.address, &bob.last_resort_bundle(), policy).unwrap().offer
 }
 
 /// X3-5, PQ-14, B17: with Bob's identity key alone Mallory lacks DH1, which takes Alice's identity key or Bob's signed prekey.
