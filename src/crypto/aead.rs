@@ -3,6 +3,7 @@
 //! Two implementations serve: one has the smaller fixed cost, the other the smaller cost of each byte. The length
 //! decides; what they compute is the same, and a test holds them to it.
 
+use crate::crypto::key_uses;
 use crate::crypto::secret::Secret;
 use crate::error::{Fault, Result};
 use chacha20::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
@@ -84,6 +85,7 @@ const BLOCK: u32 = 64;
 
 fn seal_detached(key: &Secret<32>, nonce: &[u8; 12], ad: &[u8], plaintext: &[u8], ciphertext: &mut [u8]) -> [u8; TAG] {
     assert_same_length(plaintext, ciphertext);
+    key_uses::note(key, nonce);
     if ad.len() + plaintext.len() < SHORT {
         seal_short(key, nonce, ad, plaintext, ciphertext)
     } else {

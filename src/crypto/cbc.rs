@@ -1,5 +1,6 @@
 //! AES-256-CBC with PKCS#7 padding, for the Signal profile. It authenticates nothing: a MAC is verified before.
 
+use crate::crypto::key_uses;
 use crate::crypto::secret::Secret;
 use crate::error::{Fault, Result};
 use aes::Aes256;
@@ -10,6 +11,7 @@ use zeroize::Zeroize;
 /// Pads and encrypts; the result is a positive multiple of 16 bytes.
 #[must_use]
 pub fn encrypt(key: &Secret<32>, iv: &[u8; 16], plaintext: &[u8]) -> Vec<u8> {
+    key_uses::note(key, iv);
     let mut buffer = vec![0; (plaintext.len() / BLOCK + 1) * BLOCK];
     let written = cbc::Encryptor::<Aes256>::new(key.expose().into(), iv.into())
         .encrypt_padded_b2b::<Pkcs7>(plaintext, &mut buffer)

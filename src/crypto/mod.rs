@@ -16,6 +16,7 @@ pub mod gcm_siv;
 pub mod hash;
 pub mod kdf;
 pub mod kem;
+pub mod key_uses;
 pub mod random;
 pub mod secret;
 pub mod split_kem;
