@@ -9,6 +9,7 @@ mod chain;
 mod context;
 mod form;
 mod received;
+mod record;
 mod sender;
 #[cfg(feature = "signal")]
 mod signal;

@@ -4,10 +4,10 @@ use super::MAX_SENDER_KEYS;
 use super::chain::ReadingPlace;
 use super::context::{ChainOwner, GroupContext, GroupId};
 use super::form::{GroupProfile, Held};
-use super::sender::check_record;
+use super::record::{RecordForm, finish};
 use crate::error::{Error, Fault, Result};
 use crate::rule::{self, Rule};
-use crate::wire::{Address, Reader, Writer};
+use crate::wire::Address;
 use core::fmt;
 
 /// The sender keys that one device has handed to this one, for all groups that the two share.
@@ -36,12 +36,9 @@ pub struct GroupPlaintext {
     pub number: u32,
 }
 
-/// The first byte of the record.
-const RECORD: u8 = 0x32;
-/// The version of the record's layout.
-const RECORD_VERSION: u8 = 1;
-
 impl<P: GroupProfile> ReceivedSenderKeys<P> {
+    const FORM: RecordForm = RecordForm { kind: 0x32, profile: P::RECORD_TAG, version: 1 };
+
     /// The chains, none so far, of the device at `owner` with the key `identity`.
     #[must_use]
     pub fn new(owner: &Address, identity: &P::IdentityKey) -> Self {
@@ -151,15 +148,14 @@ impl<P: GroupProfile> ReceivedSenderKeys<P> {
     /// The record: deterministic, and secret.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Writer::with_capacity(256 + self.chains.len() * 256 + self.skipped() * 44);
-        out.u8(RECORD).u8(P::RECORD_TAG).u8(RECORD_VERSION);
+        let mut out = Self::FORM.begin(256 + self.chains.len() * 256 + self.skipped() * 44);
         self.owner.encode(&mut out);
         out.u32(u32::try_from(self.chains.len()).unwrap_or(u32::MAX));
         for held in &self.chains {
             P::encode_chain(&held.chain, &mut out);
             held.place.encode(&mut out);
         }
-        out.into_vec()
+        finish(out)
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
@@ -167,8 +163,7 @@ impl<P: GroupProfile> ReceivedSenderKeys<P> {
     /// # Errors
     /// `record.version`, `record.corrupt`.
     pub fn from_bytes(record: &[u8]) -> Result<Self> {
-        let mut input = Reader::new(record, Fault::RecordCorrupt);
-        check_record(&mut input, RECORD, P::RECORD_TAG, RECORD_VERSION)?;
+        let mut input = Self::FORM.fields(record)?;
         let mut keys = Self { owner: ChainOwner::decode(&mut input)?, chains: Vec::new() };
         for _ in 0..input.u32()? {
             let chain = P::decode_chain(&mut input, &keys.owner)?;

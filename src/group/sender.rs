@@ -2,11 +2,12 @@
 
 use super::context::{ChainOwner, GroupContext};
 use super::form::GroupProfile;
+use super::record::{RecordForm, finish};
 use super::{SENDER_KEY_AGE, SENDER_KEY_MESSAGES};
 use crate::crypto::Secret;
 use crate::error::{Fault, Result};
 use crate::rule::{self, Rule};
-use crate::wire::{Address, Reader, Writer};
+use crate::wire::Address;
 use core::fmt;
 use rand_core::TryCryptoRng;
 
@@ -25,12 +26,9 @@ pub struct SenderKey<P: GroupProfile> {
     created: u64,
 }
 
-/// The first byte of the record.
-const RECORD: u8 = 0x31;
-/// The version of the record's layout.
-const RECORD_VERSION: u8 = 1;
-
 impl<P: GroupProfile> SenderKey<P> {
+    const FORM: RecordForm = RecordForm { kind: 0x31, profile: P::RECORD_TAG, version: 1 };
+
     /// A new chain for the group as `context` describes it; `owner` and `identity` are this device's own, `now` is in seconds.
     ///
     /// # Errors
@@ -91,13 +89,12 @@ impl<P: GroupProfile> SenderKey<P> {
     /// The record: deterministic, and secret.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Writer::with_capacity(512);
-        out.u8(RECORD).u8(P::RECORD_TAG).u8(RECORD_VERSION);
+        let mut out = Self::FORM.begin(512);
         self.owner.encode(&mut out);
         P::encode_chain(&self.chain, &mut out);
         P::encode_signer(&self.signer, &mut out);
         out.bytes(self.key.expose()).u32(self.next).u64(self.created);
-        out.into_vec()
+        finish(out)
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
@@ -105,8 +102,7 @@ impl<P: GroupProfile> SenderKey<P> {
     /// # Errors
     /// `record.version`, `record.corrupt`.
     pub fn from_bytes(record: &[u8]) -> Result<Self> {
-        let mut input = Reader::new(record, Fault::RecordCorrupt);
-        check_record(&mut input, RECORD, P::RECORD_TAG, RECORD_VERSION)?;
+        let mut input = Self::FORM.fields(record)?;
         let owner = ChainOwner::decode(&mut input)?;
         let chain = P::decode_chain(&mut input, &owner)?;
         let signer = P::decode_signer(&mut input)?;
@@ -141,15 +137,4 @@ impl<P: GroupProfile> fmt::Debug for SenderKey<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SenderKey({:?}, {} sent)", self.owner.address, self.next)
     }
-}
-
-/// Tells another kind of record from one of another profile or version.
-pub(super) fn check_record(input: &mut Reader<'_>, kind: u8, profile: u8, version: u8) -> Result<()> {
-    if input.u8()? != kind {
-        return Err(Fault::RecordCorrupt.into());
-    }
-    if (input.u8()?, input.u8()?) != (profile, version) {
-        return Err(Fault::RecordVersion.into());
-    }
-    Ok(())
 }

@@ -308,7 +308,7 @@ fn spoilt_records<P: GroupProfile>() {
     let messages: Vec<_> = (0..3).map(|_| sender.encrypt(b"text", &mut world.rng).unwrap()).collect();
     reader.decrypt(&messages[2], NOW).unwrap();
     let (own, received) = (sender.to_bytes(), reader.to_bytes());
-    assert!(own.len() < 260 && received.len() < 340, "{} and {}", own.len(), received.len());
+    assert!(own.len() < 268 && received.len() < 348, "{} and {}", own.len(), received.len());
     for length in 0..own.len() {
         assert_eq!(code(SenderKey::<P>::from_bytes(&own[..length])), "record.corrupt");
     }
