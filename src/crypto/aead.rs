@@ -5,6 +5,7 @@
 
 use crate::crypto::key_uses;
 use crate::crypto::secret::Secret;
+use crate::crypto::work;
 use crate::error::{Fault, Result};
 use chacha20::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
 use chacha20::{ChaCha20, R20, hchacha};
@@ -60,6 +61,7 @@ pub fn xopen_detached(
     tag: &[u8; TAG],
     plaintext: &mut [u8],
 ) -> Result<()> {
+    work::header_opening();
     let (subkey, subnonce) = derive(key, nonce);
     open_detached(&subkey, &subnonce, ad, ciphertext, tag, plaintext)
 }

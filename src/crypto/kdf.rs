@@ -4,6 +4,7 @@
 //! thousands of times under one and the same public salt.
 
 use crate::crypto::secret::{Secret, wipe};
+use crate::crypto::work;
 use ::hkdf::Hkdf;
 use ::hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -81,6 +82,7 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 
 #[inline]
 fn finish(mut keyed: Hmac<Sha256>, parts: &[&[u8]]) -> Secret<32> {
+    work::hmac();
     parts.iter().for_each(|part| keyed.update(part));
     let mut mac: [u8; HASH] = keyed.finalize().into_bytes().into();
     let secret = Secret::new(mac);

@@ -20,6 +20,7 @@ pub mod key_uses;
 pub mod random;
 pub mod secret;
 pub mod split_kem;
+pub mod work;
 #[cfg(feature = "signal")]
 pub mod xeddsa;
 

@@ -145,7 +145,8 @@ impl Profile for Signal {
         let SignalMessage { fields, authenticated, mac } = &message.message;
         let expanded = ExpandedKeys::new(&keys);
         let direction = binding.receiving();
-        if expanded.mac(&direction.identities, authenticated) != Secret::new(**mac) {
+        // DR-5, DR-13: identities, header and body are under one tag of one length.
+        if rule::on(Rule::Dr5) && expanded.mac(&direction.identities, authenticated) != Secret::new(**mac) {
             return Err(Fault::MessageAuthentication.into());
         }
         // B38: a message whose addresses are not those of this session was made for another one.

@@ -66,7 +66,7 @@ impl SessionBinding {
     fn associated_data(&self, from_responder: bool) -> [u8; 33] {
         let mut data = [0; 33];
         let (direction, hash) = data.split_at_mut(1);
-        direction.fill(u8::from(from_responder));
+        direction.fill(u8::from(from_responder && rule::on(Rule::B39)));
         hash.copy_from_slice(&self.hash);
         data
     }
@@ -174,7 +174,9 @@ impl Profile for Undertone {
         let mut randomness = Reader::new(&randomness, Fault::Rng);
         // HE-1: one header key serves many messages, so its nonce is long and random.
         let nonce: &[u8; 24] = randomness.array()?;
-        header.guard = *randomness.array()?;
+        let guard: &[u8; 12] = randomness.array()?;
+        // M-2, B33: a state that was rolled back repeats the message key, and does not repeat the nonce.
+        header.guard = if rule::on(Rule::M2) { *guard } else { [0; 12] };
         let tag = keys.header.session_tag();
         let direction = binding.sending();
 
@@ -227,13 +229,16 @@ impl Profile for Undertone {
         key: &EncryptedHeader,
         binding: &SessionBinding,
     ) -> Result<Option<Header>> {
-        if !key.is_tag(message.tag) {
+        // HE-6, B37: no trial decryption; the tag says which key it is.
+        if rule::on(Rule::He6) && !key.is_tag(message.tag) {
             return Ok(None);
         }
         let data = message.header_data(&binding.receiving());
         let mut plain = [0; HEADER];
-        aead::xopen_detached(key.cipher(), message.nonce, &data, message.header, message.header_tag, &mut plain)?;
-        decode_header(&plain).map(Some)
+        match aead::xopen_detached(key.cipher(), message.nonce, &data, message.header, message.header_tag, &mut plain) {
+            Err(_) if !rule::on(Rule::He6) => Ok(None),
+            opened => opened.and_then(|()| decode_header(&plain)).map(Some),
+        }
     }
 
     fn open(

@@ -101,7 +101,9 @@ impl<P: Profile> ReceivingChain<P> {
     /// Makes a staged change final.
     pub fn apply(&mut self, change: ChainChange, now: u64) {
         match change {
-            ChainChange::UseSkipped(n) => self.skipped.remove(n),
+            // DR-2, DR-8: a key opens one message and is gone.
+            ChainChange::UseSkipped(n) if rule::on(Rule::Dr8) => self.skipped.remove(n),
+            ChainChange::UseSkipped(_) => {}
             ChainChange::Advance { n, key, passed } => {
                 let passed = passed.unwrap_or_else(|| match &self.key {
                     Some(key) => walk_and_keep::<P>(key, self.next, n, now).1,

@@ -158,7 +158,7 @@ impl<P: Profile> DoubleRatchet<P> {
             Sending::Never { .. } => Err(Fault::SessionCannotSend.into()),
             Sending::Active(chain) => {
                 // DR-15: the counter has a ceiling and never wraps.
-                if chain.next == u32::MAX {
+                if rule::on(Rule::Dr15) && chain.next == u32::MAX {
                     return Err(Fault::SessionExhausted.into());
                 }
                 let (key, seed) = P::classical_step(&chain.key, chain.next);

@@ -1,6 +1,7 @@
 //! What bounds the work and the memory that one message, or one session, can cost (DR-7, SP-11, B31).
 
 use crate::error::{Fault, Result};
+use crate::rule::{self, Rule};
 
 /// How far ahead of the last message of a chain a message may be. The number of official Signal clients, which a native
 /// session keeps so that both profiles and both ratchets refuse the same messages (SP-11).
@@ -36,7 +37,7 @@ impl StepBudget {
     /// # Errors
     /// `message.too_far_ahead` when too few are left; nothing is spent then.
     pub fn classical(&mut self, steps: u32) -> Result<()> {
-        self.classical = self.classical.checked_sub(steps).ok_or(Fault::MessageTooFarAhead)?;
+        self.classical = spend(self.classical, steps)?;
         Ok(())
     }
 
@@ -45,8 +46,15 @@ impl StepBudget {
     /// # Errors
     /// `message.too_far_ahead` when too few are left; nothing is spent then.
     pub fn post_quantum(&mut self, steps: u32) -> Result<()> {
-        self.post_quantum = self.post_quantum.checked_sub(steps).ok_or(Fault::MessageTooFarAhead)?;
+        self.post_quantum = spend(self.post_quantum, steps)?;
         Ok(())
+    }
+}
+
+fn spend(left: u32, steps: u32) -> Result<u32> {
+    match left.checked_sub(steps) {
+        None if rule::on(Rule::B31) => Err(Fault::MessageTooFarAhead.into()),
+        left => Ok(left.unwrap_or(0)),
     }
 }
 

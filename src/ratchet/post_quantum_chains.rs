@@ -221,7 +221,10 @@ impl<P: Profile> PostQuantumChains<P> {
     pub fn apply_receive(&mut self, change: ReceiveChange, now: u64) {
         match change {
             ReceiveChange::UseSkipped { epoch, index } => {
-                if let Some(chains) = self.epoch_mut(epoch) {
+                // DR-2, DR-8: a key opens one message and is gone.
+                if let Some(chains) = self.epoch_mut(epoch)
+                    && rule::on(Rule::Dr8)
+                {
                     chains.receiving.skipped.remove(index);
                 }
             }

@@ -7,6 +7,7 @@ use crate::profile::{HandshakeSecrets, Header, MessageKeys, Profile};
 use crate::ratchet::double::{DoubleRatchet, ReceiveChange, SendStage, headers_by_role};
 use crate::ratchet::limits::StepBudget;
 use crate::ratchet::post_quantum::{PostQuantumChange, PostQuantumRatchet};
+use crate::rule::{self, Rule};
 use crate::wire::{Reader, Writer};
 use rand_core::TryCryptoRng;
 
@@ -116,7 +117,12 @@ impl<P: Profile> Ratchet<P> {
         })?;
         let header_key = self.classical.header_key(place);
         let keys = MessageKeys { seed: &seed, post_quantum: &post_quantum.key, header: header_key };
-        let plaintext = P::open(keys, &header, message, binding)?;
+        let plaintext = match P::open(keys, &header, message, binding) {
+            Ok(plaintext) => plaintext,
+            // DR-6, SP-10: what is staged is adopted only after the body has authenticated.
+            Err(error) if rule::on(Rule::Dr6) => return Err(error),
+            Err(_) => Vec::new(),
+        };
         Ok(Some((plaintext, Received { classical, post_quantum: post_quantum.change })))
     }
 

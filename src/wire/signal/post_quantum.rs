@@ -1,6 +1,7 @@
 //! The post-quantum ratchet's message inside a `SignalMessage`, version 1.
 
 use crate::error::{Fault, Result};
+use crate::rule::{self, Rule};
 use crate::wire::{BraidPayload, Chunk, PostQuantumHeader};
 
 /// Writes the message: version, epoch, index, kind and chunk.
@@ -23,7 +24,10 @@ pub fn encode(header: &PostQuantumHeader) -> Vec<u8> {
 /// SP-9, B13: `message.no_post_quantum` for an absent message, for any other version, and for one that names no key;
 /// `braid.decode` for a malformed one.
 pub fn decode(bytes: &[u8]) -> Result<PostQuantumHeader> {
-    let Some((&VERSION, mut rest)) = bytes.split_first() else { return Err(Fault::MessageNoPostQuantum.into()) };
+    let (&version, mut rest) = bytes.split_first().ok_or(Fault::MessageNoPostQuantum)?;
+    if rule::on(Rule::Sp9) && version != VERSION {
+        return Err(Fault::MessageNoPostQuantum.into());
+    }
     let epoch = take_varint(&mut rest)?;
     let index = u32::try_from(take_varint(&mut rest)?).map_err(|_| Fault::BraidDecode)?;
     if epoch == 0 {
