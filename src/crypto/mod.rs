@@ -26,4 +26,6 @@ pub mod xeddsa;
 
 pub use secret::Secret;
 pub use subtle::ConstantTimeEq;
-pub use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+pub use zeroize::Zeroizing;
+#[cfg(feature = "signal")]
+pub use zeroize::{Zeroize, ZeroizeOnDrop};

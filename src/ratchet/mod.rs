@@ -19,8 +19,12 @@ mod post_quantum_chains;
 mod skipped;
 pub mod triple;
 
+#[cfg(feature = "signal")]
 pub use chain::ReceivingChain;
-pub use limits::{MAX_RECEIVING_CHAINS, MAX_SKIPPED_KEYS, StepBudget};
+#[cfg(feature = "signal")]
+pub use limits::MAX_RECEIVING_CHAINS;
+pub use limits::{MAX_SKIPPED_KEYS, StepBudget};
+#[cfg(feature = "signal")]
 pub use post_quantum::PostQuantumRatchet;
 pub use skipped::{SkippedKey, SkippedKeys};
 pub use triple::{Ratchet, Received, Sent};

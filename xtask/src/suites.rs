@@ -75,7 +75,7 @@ fn core(report: &mut Report, _: &Options) {
     if trace::ENFORCED {
         report.check("requirements", trace::check);
     }
-    for (name, features) in [("lints", ""), ("lints, every feature", EVERYTHING)] {
+    for (name, features) in [("lints", ""), ("lints, feature signal", "signal"), ("lints, every feature", EVERYTHING)] {
         let mut clippy = workspace::cargo();
         clippy.args(["clippy", "--workspace", "--all-targets", "--features", features, "--", "-D", "warnings"]);
         report.run(name, Verdict::Check, &mut clippy);
