@@ -26,19 +26,29 @@ impl PostQuantumRatchet<Signal> {
     /// `record.corrupt`; `record.version` for a session without a post-quantum ratchet; `key.mismatch`.
     pub fn import_official(bytes: &[u8], own_device: bool) -> Result<Self> {
         let stored = StoredPostQuantum::parse(bytes)?;
-        let (Some(chains), Some(braid)) = (&stored.chains, &stored.braid) else {
-            return Err(Fault::RecordVersion.into());
+        let braid = stored.braid.as_ref().ok_or(Fault::RecordVersion)?;
+        let chains = match (&stored.chains, &stored.start) {
+            (Some(chains), _) => import_chains(chains, own_device)?,
+            // A session in which nothing was sent or read yet: the chains are made with the first message.
+            (None, Some(start)) => {
+                PostQuantumChains::new(&secret(&start.secret)?, is_initiator(start.direction)?, own_device)
+            }
+            (None, None) => return Err(Fault::RecordVersion.into()),
         };
-        Self::imported(import_braid(braid)?, import_chains(chains, own_device)?)
+        Self::imported(import_braid(braid)?, chains)
+    }
+}
+
+fn is_initiator(direction: u32) -> Result<bool> {
+    match direction {
+        0 => Ok(true),
+        1 => Ok(false),
+        _ => Err(Fault::RecordCorrupt.into()),
     }
 }
 
 fn import_chains(stored: &StoredChains, own_device: bool) -> Result<PostQuantumChains<Signal>> {
-    let is_initiator = match stored.direction {
-        0 => true,
-        1 => false,
-        _ => return Err(Fault::RecordCorrupt.into()),
-    };
+    let is_initiator = is_initiator(stored.direction)?;
     let epochs = stored.epochs.iter().map(import_epoch).collect::<Result<Vec<_>>>()?;
     let root = secret(&stored.root)?;
     PostQuantumChains::imported(is_initiator, own_device, root, stored.newest, stored.sending, epochs)

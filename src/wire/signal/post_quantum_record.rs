@@ -7,12 +7,25 @@ use prost::Message;
 records! {
     /// The whole ratchet.
     StoredPostQuantum {
-        /// The chains; absent in the version without a post-quantum ratchet.
+        /// What the chains begin with, until the first message has come.
+        #[prost(message, optional, tag = "1")]
+        start: Option<StoredStart>,
+        /// The chains; absent before the first message, and in the version without a post-quantum ratchet.
         #[prost(message, optional, tag = "2")]
         chains: Option<StoredChains>,
         /// The braid.
         #[prost(message, optional, tag = "3")]
         braid: Option<StoredBraid>,
+    }
+
+    /// What the chains begin with.
+    StoredStart {
+        /// The secret of the handshake, 32 bytes.
+        #[prost(bytes = "vec", tag = "1")]
+        secret: Vec<u8>,
+        /// 0 for the initiator, 1 for the responder.
+        #[prost(uint32, tag = "2")]
+        direction: u32,
     }
 
     /// The chains of the epochs still in use.
