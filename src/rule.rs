@@ -29,6 +29,7 @@ pub enum Rule {
     Dr15,
     He6,
     K3,
+    K4,
     M2,
     P2,
     P5,

@@ -78,7 +78,7 @@ impl SplitKeyPair {
         let key_pair = Self::assemble(Source::Imported, Box::new(*expanded));
         let (encapsulation, ct1, shared) = SplitEncapsulation::begin(&key_pair.header, Secret::new([0x2A; 32]));
         let ct2 = encapsulation.finish(&key_pair.vector).map_err(|_| Fault::KeyMismatch)?;
-        if key_pair.decapsulate(&ct1, &ct2) != shared {
+        if rule::on(Rule::K4) && key_pair.decapsulate(&ct1, &ct2) != shared {
             return Err(Fault::KeyMismatch.into());
         }
         Ok(key_pair)

@@ -6,6 +6,7 @@ use crate::profile::{SignalIdentityKey, SignalIdentityKeyPair};
 use crate::rule::{self, Rule};
 use crate::wire::Address;
 use crate::wire::signal::{ContentHint, ContentKind, sealed_version};
+use core::fmt;
 
 /// The recipient's side: who it is, and whom it believes.
 #[derive(Clone, Copy)]
@@ -23,7 +24,6 @@ pub struct Receiver<'a> {
 }
 
 /// An opened message and its proven sender.
-#[derive(Debug)]
 pub struct OpenedSeal {
     /// The account and device that the certificate names.
     pub sender: Address,
@@ -39,6 +39,13 @@ pub struct OpenedSeal {
     pub hint: ContentHint,
     /// The group it claims to be of.
     pub group_id: Option<Vec<u8>>,
+}
+
+/// Shows no phone number (B76).
+impl fmt::Debug for OpenedSeal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenedSeal").field("sender", &self.sender).field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 /// Opens a sealed message of version 1 or 2 (the form in which it is delivered).

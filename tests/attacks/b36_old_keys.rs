@@ -87,6 +87,6 @@ fn used_prekeys_are_gone() {
         let (_, bob) = acquainted::<Undertone>(94);
         (bob.prekeys.one_time_prekeys().count(), bob.prekeys.one_time_kem_prekeys().count())
     };
-    assert_eq!(left(), (3, 3));
-    assert_eq!(without(Rule::Pq19, left), (4, 4));
+    assert_eq!(left(), (0, 0));
+    assert_eq!(without(Rule::Pq19, left), (1, 1));
 }

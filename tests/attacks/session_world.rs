@@ -33,7 +33,7 @@ impl<P: HandshakeProfile> Person<P> {
         let address = Address::new(name, device).unwrap();
         let local = LocalDevice { identity: &identity, address: &address, registration_id: 77 };
         let mut prekeys = Prekeys::generate(&local, NOW, &mut rng).unwrap();
-        prekeys.add_one_time(&local, 4, NOW, &mut rng).unwrap();
+        prekeys.add_one_time(&local, 1, NOW, &mut rng).unwrap();
         let record = SessionRecord::new(&local, peer.clone()).unwrap();
         Self { identity, address, prekeys, record, rng, now: NOW }
     }
