@@ -74,6 +74,7 @@ pub mod session;
 #[doc(hidden)]
 pub use error::Fault;
 
+pub use crypto::agreement::AgreementKey;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{GroupContext, GroupId, GroupPlaintext, ReceivedSenderKeys, SenderKey};
 pub use handshake::{PrekeyBundle, Prekeys};
@@ -83,3 +84,5 @@ pub use profile::{IdentityKey, IdentityKeyPair, Suite, Undertone, UndertoneIdent
 pub use profile::{Signal, SignalIdentityKey, SignalIdentityKeyPair};
 pub use session::{Decrypted, DecryptedBy, Envelope, EnvelopeKind, SessionRecord, SessionStatus, TrustedIdentity};
 pub use wire::Address;
+#[cfg(feature = "signal")]
+pub use wire::signal::{DecryptionErrorMessage, PlaintextContent};

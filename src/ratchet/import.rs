@@ -14,7 +14,7 @@ use crate::ratchet::post_quantum::PostQuantumRatchet;
 use crate::ratchet::post_quantum_chains::{ImportedEpoch, PostQuantumChains};
 use crate::ratchet::skipped::SkippedKey;
 use crate::wire::signal::{
-    StoredBraid, StoredBraidKeys, StoredBraidState, StoredChains, StoredDecoder, StoredDirection, StoredEncoder,
+    OfficialRecord, StoredBraid, StoredBraidKeys, StoredBraidState, StoredChains, StoredDecoder, StoredDirection, StoredEncoder,
     StoredEpoch, StoredPostQuantum,
 };
 use std::sync::Arc;

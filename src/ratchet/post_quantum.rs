@@ -117,6 +117,7 @@ impl<P: Profile> PostQuantumRatchet<P> {
     }
 
     /// The epoch being negotiated, from 1.
+    #[cfg(test)]
     pub const fn epoch(&self) -> u64 {
         self.braid.epoch()
     }

@@ -12,7 +12,8 @@ use crate::session::one_session::{Ends, Session, bind, is_own_device};
 use crate::session::record::{MAX_ARCHIVED_SESSIONS, SessionRecord};
 use crate::wire::Address;
 use crate::wire::signal::{
-    Chain, RecordStructure, SessionStructure, admit_agreement_key, admit_ephemeral_key, admit_kem_ciphertext,
+    Chain, OfficialRecord, RecordStructure, SessionStructure, admit_agreement_key, admit_ephemeral_key,
+    admit_kem_ciphertext,
 };
 
 /// The one session version there is since PQXDH.

@@ -1,5 +1,6 @@
 //! All sessions with one device of a peer.
 
+use crate::crypto::agreement::AgreementKey;
 use crate::error::{Error, Fault, Result};
 use crate::handshake::{
     FirstMessage, HandshakePolicy, HandshakeProfile, HandshakeStrength, LocalDevice, PrekeyBundle, Prekeys, accept,
@@ -281,6 +282,16 @@ impl<P: HandshakeProfile> SessionRecord<P> {
             skipped: session.ratchet.classical().skipped().max(session.ratchet.post_quantum().skipped()),
             archived: self.archived.len(),
         })
+    }
+
+    /// Whether the current session sends under `ratchet_key`: what a peer names that cannot decrypt. If so, the session is at fault, and
+    /// [`archive_current`](Self::archive_current) makes room for a new one.
+    #[must_use]
+    pub fn sends_under(&self, ratchet_key: &AgreementKey) -> bool {
+        let current = self.current.as_ref();
+        current
+            .and_then(|session| session.ratchet.classical().sending_ratchet_key())
+            .is_some_and(|key| key == *ratchet_key)
     }
 
     /// The address of the peer's device.

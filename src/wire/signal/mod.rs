@@ -22,17 +22,14 @@ mod sender_key_message;
 mod service_id;
 
 pub use decryption_error::{DecryptionErrorMessage, PlaintextContent};
-pub use kem_key::{admit_kem_ciphertext, admit_kem_key, encode_kem_ciphertext, encode_kem_key};
+pub use kem_key::{admit_kem_ciphertext, admit_kem_key, encode_kem_key};
 pub use message::{SignalMessage, SignalMessageFields};
 pub use post_quantum_record::{
-    StoredAuthenticator, StoredBraid, StoredBraidKeys, StoredBraidState, StoredChains, StoredDecoder, StoredDirection, StoredEncoder, StoredEpoch, StoredPostQuantum,
+    StoredBraid, StoredBraidKeys, StoredBraidState, StoredChains, StoredDecoder, StoredDirection, StoredEncoder, StoredEpoch, StoredPostQuantum,
 };
 pub use prekey_message::PreKeySignalMessage;
 pub use public_key::{PUBLIC_KEY, admit_agreement_key, admit_ephemeral_key, admit_verifying_key, encode_agreement_key};
-pub use records::{
-    Chain, ChainKey, MessageKey, PendingKyberPreKey, PendingPreKey, PreKeyRecord, RecordStructure, SenderChainKey,
-    SenderKeyRecord, SenderKeyState, SenderSigningKey, SessionStructure, SignedPreKeyRecord,
-};
+pub use records::{Chain, OfficialRecord, RecordStructure, SessionStructure};
 pub use scannable_fingerprint::ScannableFingerprint;
 pub use sealed_certificate::{SenderCertificateFields, ServerCertificateFields, Signed, Signer};
 pub use sealed_content::{ContentFields, ContentHint, ContentKind};

@@ -1,11 +1,12 @@
 //! The records of official stores, read by importers. All proto3; what is secret is wiped on drop and not shown.
 
 use crate::crypto::{Zeroize, ZeroizeOnDrop};
+use crate::error::{Fault, Result};
 use prost::Message;
 
 /// The longest record that is read: an official session record with all its skipped keys stays under 200 KB, and
 /// one RecordStructure holds at most 41 of them.
-pub(super) const MAX_RECORD: usize = 16 << 20;
+const MAX_RECORD: usize = 16 << 20;
 
 /// Declares records: protobuf fields, wiped on drop, with a Debug that shows nothing.
 macro_rules! records {
@@ -17,18 +18,7 @@ macro_rules! records {
             $($(#[$field_about])* pub $field: $type,)*
         }
 
-        impl $name {
-            /// Decodes a stored record.
-            ///
-            /// # Errors
-            /// `record.corrupt`.
-            pub fn parse(bytes: &[u8]) -> $crate::error::Result<Self> {
-                if bytes.len() > $crate::wire::signal::records::MAX_RECORD {
-                    return Err($crate::error::Fault::RecordCorrupt.into());
-                }
-                <Self as Message>::decode(bytes).map_err(|_| $crate::error::Fault::RecordCorrupt.into())
-            }
-        }
+        impl $crate::wire::signal::OfficialRecord for $name {}
 
         impl core::fmt::Debug for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -39,6 +29,20 @@ macro_rules! records {
 }
 
 pub(super) use records;
+
+/// A record of an official store.
+pub trait OfficialRecord: Message + Default {
+    /// Decodes a stored record.
+    ///
+    /// # Errors
+    /// `record.corrupt`.
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > MAX_RECORD {
+            return Err(Fault::RecordCorrupt.into());
+        }
+        Self::decode(bytes).map_err(|_| Fault::RecordCorrupt.into())
+    }
+}
 
 records! {
     /// All sessions with one device.
@@ -163,84 +167,6 @@ records! {
         /// The ciphertext, with its type byte.
         #[prost(bytes = "vec", tag = "2")]
         ciphertext: Vec<u8>,
-    }
-
-    /// A one-time prekey.
-    PreKeyRecord {
-        /// Its id.
-        #[prost(uint32, tag = "1")]
-        id: u32,
-        /// 33 bytes.
-        #[prost(bytes = "vec", tag = "2")]
-        public_key: Vec<u8>,
-        /// 32 bytes.
-        #[prost(bytes = "vec", tag = "3")]
-        private_key: Vec<u8>,
-    }
-
-    /// A signed prekey, or a Kyber prekey.
-    SignedPreKeyRecord {
-        /// Its id.
-        #[prost(uint32, tag = "1")]
-        id: u32,
-        /// The public key with its type byte.
-        #[prost(bytes = "vec", tag = "2")]
-        public_key: Vec<u8>,
-        /// The private key; a Kyber one has a type byte.
-        #[prost(bytes = "vec", tag = "3")]
-        private_key: Vec<u8>,
-        /// XEdDSA, 64 bytes.
-        #[prost(bytes = "vec", tag = "4")]
-        signature: Vec<u8>,
-        /// When it was made, in milliseconds since 1970.
-        #[prost(fixed64, tag = "5")]
-        timestamp: u64,
-    }
-
-    /// The sender keys of one sender in one distribution, newest first.
-    SenderKeyRecord {
-        /// The chains.
-        #[prost(message, repeated, tag = "1")]
-        states: Vec<SenderKeyState>,
-    }
-
-    /// One sender key.
-    SenderKeyState {
-        /// The chain's id.
-        #[prost(uint32, tag = "1")]
-        chain_id: u32,
-        /// The chain key.
-        #[prost(message, optional, tag = "2")]
-        chain_key: Option<SenderChainKey>,
-        /// The signing key.
-        #[prost(message, optional, tag = "3")]
-        signing_key: Option<SenderSigningKey>,
-        /// Skipped seeds.
-        #[prost(message, repeated, tag = "4")]
-        message_keys: Vec<SenderChainKey>,
-        /// 3.
-        #[prost(uint32, tag = "5")]
-        message_version: u32,
-    }
-
-    /// A chain key or a message's seed.
-    SenderChainKey {
-        /// The message's number.
-        #[prost(uint32, tag = "1")]
-        iteration: u32,
-        /// 32 bytes.
-        #[prost(bytes = "vec", tag = "2")]
-        seed: Vec<u8>,
-    }
-
-    /// The key pair that signs a chain's messages.
-    SenderSigningKey {
-        /// 33 bytes.
-        #[prost(bytes = "vec", tag = "1")]
-        public_key: Vec<u8>,
-        /// 32 bytes, on the sender's side.
-        #[prost(bytes = "vec", tag = "2")]
-        private_key: Vec<u8>,
     }
 }
 
