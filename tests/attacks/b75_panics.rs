@@ -9,9 +9,10 @@ use undertone::handshake::internals::parse_first;
 use undertone::handshake::{FirstMessage, HandshakeProfile};
 use undertone::sealed::{Receiver, SenderCertificate, ServerCertificate, TrustRoots, UnidentifiedContent};
 use undertone::wire::signal::{
-    DecryptionErrorMessage, PlaintextContent, PreKeySignalMessage, RecordStructure, ScannableFingerprint, SealedV1,
-    SealedV2, SenderKeyDistributionMessage, SenderKeyMessage, SentMessage, SessionStructure, SignalMessage,
-    admit_agreement_key, admit_kem_ciphertext, admit_kem_key, admit_verifying_key, post_quantum,
+    DecryptionErrorMessage, OfficialRecord, PlaintextContent, PreKeySignalMessage, RecordStructure,
+    ScannableFingerprint, SealedV1, SealedV2, SenderKeyDistributionMessage, SenderKeyMessage, SentMessage,
+    SessionStructure, SignalMessage, admit_agreement_key, admit_kem_ciphertext, admit_kem_key, admit_verifying_key,
+    post_quantum,
 };
 use undertone::{
     Address, DidKey, EnvelopeKind, PrekeyBundle, Prekeys, ReceivedSenderKeys, SenderKey, SessionRecord, Signal,
