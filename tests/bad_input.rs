@@ -207,7 +207,7 @@ fn with_published(
     PrekeyBundle::from_parts(bundle.address.clone(), bundle.registration_id, &identity, signed, Some(kem), None)
 }
 
-/// Non-canonical points, points of low order, points outside the subgroup: in every field of a bundle and of a first message that holds a key.
+/// P-3, PQ-4, PQ-5: non-canonical points, points of low order, points outside the subgroup: in every field of a bundle and of a first message that holds a key.
 #[test]
 fn bad_points() {
     let (mut alice, bob) = strangers::<Undertone>(214);
@@ -413,7 +413,7 @@ fn replays() {
     check::<Signal>(236);
 }
 
-/// Jumps over the limit: one message further than 25 000 ahead is refused, the last one within is read.
+/// DR-7, DR-14, SP-11: jumps over the limit, which is one and the same everywhere: one message further than 25 000 ahead is refused, the last one within is read.
 #[test]
 fn jumps_over_the_limit() {
     fn check<P: HandshakeProfile>(seed: u64) {

@@ -10,7 +10,8 @@ use undertone::ratchet::StepBudget;
 use undertone::ratchet::double::{DoubleRatchet, Place};
 use undertone::rule::{Rule, without};
 use undertone::wire::Reader;
-use undertone::{Fault, Result};
+use undertone::wire::signal::SignalMessage;
+use undertone::{Fault, Result, Signal};
 
 type HeaderKeyOf = <Undertone as Profile>::HeaderKey;
 
@@ -34,7 +35,7 @@ fn step(ratchet_key: AgreementKey, signed_prekey: Option<&AgreementSecret>) -> R
     staged.map(|_| ())
 }
 
-/// B11, DR-4: without a sending chain there is nothing to send in; without a ratchet secret there is no step.
+/// B11, DR-3, DR-4: a responder begins without chains. Without a sending chain there is nothing to send in; without a ratchet secret there is no step.
 #[test]
 fn an_absent_chain_is_a_state_and_no_key() {
     let rng = &mut StdRng::seed_from_u64(11);
@@ -66,4 +67,25 @@ fn a_header_cannot_name_a_key_of_low_order() {
         assert_eq!(code(step(admitted, Some(&signed_prekey))), "key.agreement_zero");
         without(Rule::P2, || step(admitted, Some(&signed_prekey))).unwrap();
     }
+}
+
+/// X3-8, DR-12: the responder's first message is under a ratchet key that is drawn when it is sent, and not when the first one was read.
+#[test]
+fn a_ratchet_key_is_drawn_at_the_first_send() {
+    let (mut alice, mut bob) = strangers::<Signal>(17);
+    alice.begin(&bob).unwrap();
+    let sent = alice.write(b"text").unwrap();
+    bob.read(&sent).unwrap();
+    let read = bob.state();
+    let mut keys = Vec::new();
+    for seed in [1, 2] {
+        bob.restore(&read);
+        bob.rng = StdRng::seed_from_u64(seed);
+        let answer = bob.write(b"answer").unwrap();
+        keys.push(SignalMessage::parse(&answer.bytes).unwrap().fields.ratchet_key);
+    }
+    assert_ne!(keys[0], keys[1]);
+    let signed_prekey = bob.prekeys.signed_prekey().unwrap().id;
+    let signed_prekey = bob.prekeys.signed_prekey_of(signed_prekey).unwrap().agreement_secret().public();
+    assert!(!keys.contains(&signed_prekey));
 }

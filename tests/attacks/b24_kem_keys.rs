@@ -17,7 +17,7 @@ fn with_coefficient<K: KemScheme>(at: usize, value: u16) -> Vec<u8> {
 
 fn set_coefficient(bytes: &mut [u8], at: usize, value: u16) {
     let pair = &mut bytes[at / 2 * 3..][..3];
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         pair[0] = value as u8;
         pair[1] = pair[1] & 0xF0 | (value >> 8) as u8;
     } else {

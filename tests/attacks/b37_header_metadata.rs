@@ -2,9 +2,12 @@
 
 use crate::session_world::{acquainted, round};
 use std::collections::HashSet;
+use undertone::crypto::Secret;
 use undertone::crypto::work::during;
+use undertone::profile::{HeaderKey, Profile};
 use undertone::rule::{Rule, without};
-use undertone::{EnvelopeKind, Undertone};
+use undertone::wire::Writer;
+use undertone::{EnvelopeKind, Suite, Undertone};
 
 /// Where the session tag stands.
 const TAG: core::ops::Range<usize> = 1..17;
@@ -57,4 +60,23 @@ fn at_most_one_header_key_is_tried() {
     assert_eq!(tries(&mut bob, &stranger), 0);
     assert!(without(Rule::He6, || tries(&mut bob, &stranger)) > 20);
     assert_eq!(tries(&mut bob, &sent.bytes), 1);
+}
+
+/// HE-3, HE-4: the two first header keys of a handshake, and that of each root step, are keys of their own: no two have a tag, or anything else, in common.
+#[test]
+fn every_header_key_is_another() {
+    let secrets: [&[u8]; 4] = [&[1; 32], &[2; 32], &[3; 32], &[4; 32]];
+    let made = Undertone::handshake_secrets(Suite::Pqxdh, &secrets, b"transcript");
+    let (root, chain, next_header) = Undertone::root_step(&made.root, &Secret::new([5; 32]));
+    let (_, _, another) = Undertone::root_step(&root, &Secret::new([5; 32]));
+    let headers = [&made.initiator_header, &made.responder_header, &next_header, &another];
+    let keys = headers.map(|header| {
+        let mut out = Writer::default();
+        header.encode(&mut out);
+        out.into_vec()
+    });
+    let others = [&made.root, &made.post_quantum, &root, &chain].map(|secret| secret.expose().to_vec());
+    let distinct: HashSet<Vec<u8>> = keys.into_iter().chain(others).collect();
+    assert_eq!(distinct.len(), 8);
+    assert_eq!(headers.map(HeaderKey::tag).into_iter().collect::<HashSet<_>>().len(), 4);
 }

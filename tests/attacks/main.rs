@@ -19,6 +19,7 @@ mod b15_prekey_ids;
 mod b16_bundle_mix;
 mod b17_key_compromise_impersonation;
 mod b18_broken_randomness;
+mod b19_bent_signatures;
 mod b20_foreign_public_key;
 mod b22_low_order_agreement;
 mod b24_kem_keys;
