@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::handshake::{
     HandshakeProfile, LocalDevice, PrekeyKind, PrekeyTerms, PublishedPrekey, SealingSecret, Validity,
 };
-use crate::profile::IdentityKeyPair;
+use crate::profile::{IdentityKeyPair, Statement};
 use crate::wire::{Reader, Writer};
 use core::fmt;
 use rand_core::TryCryptoRng;
@@ -272,7 +272,7 @@ fn publish<P: HandshakeProfile>(
 ) -> Result<PublishedPrekey> {
     let signature = if P::signs(kind) {
         let signed = P::signed_bytes(kind, device.address, device.registration_id, id, &public);
-        Some(device.identity.sign(&[&signed], rng)?)
+        Some(device.identity.sign(Statement::Prekey, &[&signed], rng)?)
     } else {
         None
     };

@@ -27,6 +27,17 @@ pub trait IdentityKey: Clone + PartialEq + Eq + Debug + Send + Sync {
     fn verify(&self, parts: &[&[u8]], signature: &[u8; 64]) -> Result<()>;
 }
 
+/// What an identity key signs: these kinds of statements and no others, each with a form that no other has. Applications cannot name this
+/// type, and so cannot have the key sign bytes of theirs (XE-7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// A prekey of this device.
+    Prekey,
+    /// A certificate of sealed sender, by a key that is a server's or a trust root's.
+    #[cfg(feature = "signal")]
+    Certificate,
+}
+
 /// The private half of an [`IdentityKey`].
 pub trait IdentityKeyPair: Send + Sync {
     /// The public half.
@@ -46,12 +57,11 @@ pub trait IdentityKeyPair: Send + Sync {
     /// The X25519 private key for the handshake.
     fn agreement_secret(&self) -> &AgreementSecret;
 
-    /// Signs the concatenation of `parts`; each caller puts its own label first (XE-7). The key is never taken from
-    /// outside (XE-8, B20).
+    /// Signs the concatenation of `parts` as a statement of its kind. The public key is never taken from outside (XE-8, B20).
     ///
     /// # Errors
     /// `random.failed`.
-    fn sign(&self, parts: &[&[u8]], rng: &mut impl TryCryptoRng) -> Result<[u8; 64]>
+    fn sign(&self, statement: Statement, parts: &[&[u8]], rng: &mut impl TryCryptoRng) -> Result<[u8; 64]>
     where
         Self: Sized;
 

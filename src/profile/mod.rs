@@ -10,7 +10,7 @@ mod signal;
 mod undertone;
 
 pub use crate::wire::{BraidPayload, Chunk, PostQuantumHeader};
-pub use identity::{IdentityKey, IdentityKeyPair};
+pub use identity::{IdentityKey, IdentityKeyPair, Statement};
 pub use post_quantum::PostQuantumProfile;
 #[cfg(feature = "signal")]
 pub use signal::{ClearHeader, Signal, SignalIdentityKey, SignalIdentityKeyPair};

@@ -2,7 +2,7 @@
 
 use crate::crypto::xeddsa::XeddsaKey;
 use crate::error::{Fault, Result};
-use crate::profile::{IdentityKeyPair, SignalIdentityKey, SignalIdentityKeyPair};
+use crate::profile::{IdentityKeyPair, SignalIdentityKey, SignalIdentityKeyPair, Statement};
 use crate::rule::{self, Rule};
 use crate::wire::Address;
 use crate::wire::signal::{SenderCertificateFields, ServerCertificateFields, Signed, Signer};
@@ -53,7 +53,8 @@ impl ServerCertificate {
         rng: &mut impl TryCryptoRng,
     ) -> Result<Self> {
         let fields = ServerCertificateFields { id, key: *key.verifying_key() };
-        Signed::<ServerCertificateFields>::sign(fields, |bytes| root.sign(&[bytes], rng)).map(Self)
+        Signed::<ServerCertificateFields>::sign(fields, |bytes| root.sign(Statement::Certificate, &[bytes], rng))
+            .map(Self)
     }
 
     /// Parses a serialized certificate, which is not trusted by that.
@@ -175,7 +176,8 @@ impl SenderCertificate {
             signer,
             sender: claims.address.name().to_owned(),
         };
-        Signed::<SenderCertificateFields>::sign(fields, |bytes| server_key.sign(&[bytes], rng)).map(Self)
+        Signed::<SenderCertificateFields>::sign(fields, |bytes| server_key.sign(Statement::Certificate, &[bytes], rng))
+            .map(Self)
     }
 }
 

@@ -45,7 +45,7 @@ fn publish(bob: &Device, kind: PrekeyKind, like: &PublishedPrekey, at: usize, ke
     let mut public = like.public.clone();
     public[at..at + 32].copy_from_slice(key);
     let signed = Undertone::signed_bytes(kind, &bob.address, 77, like.id, &public);
-    let signature = bob.identity.sign(&[&signed], &mut fresh_rng()).unwrap();
+    let signature = bob.identity.sign(undertone::profile::Statement::Prekey, &[&signed], &mut fresh_rng()).unwrap();
     PublishedPrekey { id: like.id, public, signature: Some(signature) }
 }
 

@@ -35,7 +35,7 @@ fn relay() -> Result<bool> {
     let mallory = Address::new("mallory", 1)?;
     let sign_for_mallory = |kind, published: &PublishedPrekey| {
         let signed = Undertone::signed_bytes(kind, &mallory, 77, published.id, &published.public);
-        let signature = bob.identity.sign(&[&signed], &mut fresh_rng()).unwrap();
+        let signature = bob.identity.sign(undertone::profile::Statement::Prekey, &[&signed], &mut fresh_rng()).unwrap();
         PublishedPrekey { signature: Some(signature), ..published.clone() }
     };
     let bundle = bob.last_resort_bundle();

@@ -4,7 +4,7 @@ use crate::crypto::agreement::{AgreementKey, AgreementSecret};
 use crate::crypto::xeddsa::{XeddsaKey, XeddsaSecret};
 use crate::crypto::{Secret, Zeroizing};
 use crate::error::Result;
-use crate::profile::{IdentityKey, IdentityKeyPair};
+use crate::profile::{IdentityKey, IdentityKeyPair, Statement};
 use crate::wire::signal::{PUBLIC_KEY, admit_verifying_key, encode_agreement_key};
 use rand_core::TryCryptoRng;
 
@@ -88,7 +88,7 @@ impl IdentityKeyPair for SignalIdentityKeyPair {
         self.secret.agreement_secret()
     }
 
-    fn sign(&self, parts: &[&[u8]], rng: &mut impl TryCryptoRng) -> Result<[u8; 64]> {
+    fn sign(&self, _statement: Statement, parts: &[&[u8]], rng: &mut impl TryCryptoRng) -> Result<[u8; 64]> {
         self.secret.sign(parts, rng)
     }
 
@@ -122,7 +122,7 @@ mod tests {
     /// XE-8, B20: what is signed verifies under the key's own public half and no other.
     #[test]
     fn signatures_verify_under_their_key_alone() {
-        let signature = pair(7).sign(&[b"label", b"message"], &mut StdRng::seed_from_u64(1)).unwrap();
+        let signature = pair(7).sign(Statement::Prekey, &[b"label", b"message"], &mut StdRng::seed_from_u64(1)).unwrap();
         assert_eq!(pair(7).public().verify(&[b"labelmessage"], &signature), Ok(()));
         assert_eq!(pair(7).public().verify(&[b"labelmessagE"], &signature).unwrap_err().code(), "signature.invalid");
         assert_eq!(pair(8).public().verify(&[b"labelmessage"], &signature).unwrap_err().code(), "signature.invalid");

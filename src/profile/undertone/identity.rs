@@ -4,7 +4,7 @@ use crate::crypto::agreement::{AgreementKey, AgreementSecret};
 use crate::crypto::ed25519::{SigningSecret, VerifyingKey};
 use crate::crypto::{Secret, Zeroizing};
 use crate::error::Result;
-use crate::profile::{IdentityKey, IdentityKeyPair};
+use crate::profile::{IdentityKey, IdentityKeyPair, Statement};
 use rand_core::TryCryptoRng;
 
 /// A public identity key: 32 bytes, an Ed25519 key of the prime-order subgroup.
@@ -71,7 +71,7 @@ impl IdentityKeyPair for UndertoneIdentityKeyPair {
         self.secret.agreement_secret()
     }
 
-    fn sign(&self, parts: &[&[u8]], _rng: &mut impl TryCryptoRng) -> Result<[u8; 64]> {
+    fn sign(&self, _statement: Statement, parts: &[&[u8]], _rng: &mut impl TryCryptoRng) -> Result<[u8; 64]> {
         Ok(self.secret.sign(parts))
     }
 
