@@ -1,6 +1,6 @@
 //! Safety numbers: how two people make sure, by reading aloud or by scanning, that they hold each other's real identity keys.
 
-use super::fingerprint_form::FingerprintProfile;
+use super::fingerprint_form::{FingerprintProfile, FingerprintVersion};
 use crate::crypto::ConstantTimeEq;
 use crate::error::{Fault, Result};
 use crate::rule::{self, Rule};
@@ -13,38 +13,6 @@ pub struct FingerprintParty<'a, P: FingerprintProfile> {
     pub account_id: &'a [u8],
     /// The account's identity key.
     pub identity_key: &'a P::IdentityKey,
-}
-
-/// Which kind of account id a safety number is made from. Both sides must use the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FingerprintVersion {
-    /// Version 1: official clients used phone numbers with it.
-    One,
-    /// Version 2: account ids.
-    Two,
-}
-
-impl FingerprintVersion {
-    /// The version of a number.
-    ///
-    /// # Errors
-    /// `fingerprint.version` for another number than 1 and 2.
-    pub fn from_number(number: u8) -> Result<Self> {
-        match number {
-            1 => Ok(Self::One),
-            2 => Ok(Self::Two),
-            _ => Err(Fault::FingerprintVersion.into()),
-        }
-    }
-
-    /// 1 or 2.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::One => 1,
-            Self::Two => 2,
-        }
-    }
 }
 
 /// The safety number of two parties, to be read or to be scanned.

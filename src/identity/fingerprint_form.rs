@@ -1,6 +1,5 @@
 //! What differs between the two profiles' safety numbers.
 
-use super::fingerprint::FingerprintVersion;
 use crate::crypto::hash::sha512;
 use crate::error::{Fault, Result};
 use crate::profile::{Profile, Undertone};
@@ -33,6 +32,38 @@ pub trait FingerprintProfile: Profile {
     /// # Errors
     /// `fingerprint.field`.
     fn decode_scan(scanned: &[u8]) -> Result<([u8; 32], [u8; 32])>;
+}
+
+/// Which kind of account id a safety number is made from. Both sides must use the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FingerprintVersion {
+    /// Version 1: official clients used phone numbers with it.
+    One,
+    /// Version 2: account ids.
+    Two,
+}
+
+impl FingerprintVersion {
+    /// The version of a number.
+    ///
+    /// # Errors
+    /// `fingerprint.version` for another number than 1 and 2.
+    pub fn from_number(number: u8) -> Result<Self> {
+        match number {
+            1 => Ok(Self::One),
+            2 => Ok(Self::Two),
+            _ => Err(Fault::FingerprintVersion.into()),
+        }
+    }
+
+    /// 1 or 2.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
 }
 
 impl FingerprintProfile for Undertone {

@@ -6,5 +6,5 @@ mod fingerprint;
 mod fingerprint_form;
 
 pub use did_key::DidKey;
-pub use fingerprint::{Fingerprint, FingerprintParty, FingerprintVersion};
-pub use fingerprint_form::FingerprintProfile;
+pub use fingerprint::{Fingerprint, FingerprintParty};
+pub use fingerprint_form::{FingerprintProfile, FingerprintVersion};

@@ -4,7 +4,6 @@ use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::handshake::HandshakeProfile;
 use crate::ratchet::{Received, StepBudget};
 use crate::session::one_session::Session;
-use crate::session::record::SessionRecord;
 
 /// Where a session stands in its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +22,14 @@ pub enum Position {
 /// # Errors
 /// `session.none` without a session; the verdict of the session that knew the message; else that of the current session.
 pub fn read<P: HandshakeProfile>(
-    record: &SessionRecord<P>,
+    current: Option<&Session<P>>,
+    archived: &[Session<P>],
     message: &P::Message<'_>,
     now: u64,
     budget: &mut StepBudget,
 ) -> Result<(Position, Vec<u8>, Received<P>)> {
-    let current = record.current.iter().map(|session| (Position::Current, session));
-    let archived = record.archived.iter().enumerate().map(|(index, session)| (Position::Archived(index), session));
+    let current = current.into_iter().map(|session| (Position::Current, session));
+    let archived = archived.iter().enumerate().map(|(index, session)| (Position::Archived(index), session));
     let mut verdict: Option<Error> = None;
     let mut tried = false;
     for (position, session) in current.chain(archived) {

@@ -202,7 +202,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         self.check_device(device)?;
         let message = P::parse(bytes)?;
         let mut budget = StepBudget::full();
-        let (position, plaintext, received) = read(self, &message, now, &mut budget)?;
+        let (position, plaintext, received) = read(self.current.as_ref(), &self.archived, &message, now, &mut budget)?;
         let session = self.session_at(position).ok_or(Fault::NoSession)?;
         trusted.check(&session.remote_identity)?;
         let sender = session.remote_identity.clone();
