@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The benchmark that holds the rows; it writes them to the file that this variable names.
-const BENCHMARK: &str = "peers";
+/// The benchmarks that hold the rows, each with the features it needs: what is compared with a peer is compared with default features.
+const BENCHMARKS: [(&str, &[&str]); 2] = [("peers", &[]), ("forgeries", &["--features", "signal"])];
+/// They write their rows to the file that this variable names.
 const ROWS: &str = "UNDERTONE_BENCH_JSON";
 
 /// Below and above these a time reads better in another unit.
@@ -21,24 +22,14 @@ struct Row {
     peer: Option<(String, f64)>,
 }
 
-/// Runs the benchmark, prints its table, writes it to `benches/RESULTS.md` and the rows to `json`.
+/// Runs the benchmarks, prints their table, writes it to `benches/RESULTS.md` and the rows to `json`.
 pub fn run(json: Option<&str>) -> Result<(), String> {
-    let rows_file = workspace::target_directory().join("xtask").join("bench.json");
-    if let Some(folder) = rows_file.parent() {
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut rows = Vec::new();
+    for (benchmark, features) in BENCHMARKS {
+        rows.extend(measure(benchmark, features)?);
     }
-    let _ = fs::remove_file(&rows_file);
-    let status = workspace::cargo()
-        .args(["bench", "--package", "undertone", "--bench", BENCHMARK])
-        .env(ROWS, &rows_file)
-        .status()
-        .map_err(|error| format!("cargo bench: {error}"))?;
-    if !status.success() {
-        return Err("the benchmark failed".to_owned());
-    }
-    let text = fs::read_to_string(&rows_file).map_err(|error| format!("the benchmark wrote no rows: {error}"))?;
-    let rows = parse(&text)?;
-    let table = table(&rows);
+    let text = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
+    let table = table(&parse(&text)?);
     println!("{table}");
     let page = page(&table);
     fs::write(workspace::root().join("benches/RESULTS.md"), page)
@@ -47,6 +38,28 @@ pub fn run(json: Option<&str>) -> Result<(), String> {
         Some(file) => fs::write(Path::new(file), text).map_err(|error| format!("{file}: {error}")),
         None => Ok(()),
     }
+}
+
+/// Runs one benchmark.
+fn measure(benchmark: &str, features: &[&str]) -> Result<Vec<Value>, String> {
+    let file = workspace::target_directory().join("xtask").join(format!("{benchmark}.json"));
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    let _ = fs::remove_file(&file);
+    let status = workspace::cargo()
+        .args(["bench", "--package", "undertone", "--bench", benchmark])
+        .args(features)
+        .env(ROWS, &file)
+        .status()
+        .map_err(|error| format!("cargo bench: {error}"))?;
+    if !status.success() {
+        return Err(format!("the benchmark `{benchmark}` failed"));
+    }
+    let text = fs::read_to_string(&file).map_err(|error| format!("`{benchmark}` wrote no rows: {error}"))?;
+    let rows: Vec<Value> =
+        serde_json::from_str(&text).map_err(|error| format!("the rows of `{benchmark}`: {error}"))?;
+    if rows.is_empty() { Err(format!("`{benchmark}` measured nothing")) } else { Ok(rows) }
 }
 
 fn parse(text: &str) -> Result<Vec<Row>, String> {
