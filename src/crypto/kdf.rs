@@ -1,7 +1,8 @@
 //! HMAC-SHA256 (RFC 2104) and HKDF-SHA256 (RFC 5869).
 //!
 //! A key that is known beforehand is scheduled once, and its keyed state cloned for each use: a ratchet steps a chain
-//! thousands of times under one and the same public salt.
+//! thousands of times under one and the same public salt. What comes out is a [`Secret`], wiped when dropped; the hash crates' own wiping of
+//! their stack state is left off, since it costs a fifth of every chain step, and the state of a call is overwritten by the next.
 
 use crate::crypto::secret::{Secret, wipe};
 use crate::crypto::work;
