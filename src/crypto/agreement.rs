@@ -18,7 +18,7 @@ pub struct AgreementKey([u8; 32]);
 impl AgreementKey {
     /// Admits an identity key or a prekey.
     ///
-    /// PQ-4, B7: two encodings of one key, or two keys that differ by a torsion component, would agree on the same
+    /// PQ-4, P-3, B7: two encodings of one key, or two keys that differ by a torsion component, would agree on the same
     /// secrets under different names; a key of low order would agree on a known one.
     ///
     /// # Errors
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    /// PQ-4, B7: other encodings, low order and torsion are each refused by name.
+    /// PQ-4, P-3, B7: other encodings, low order and torsion are each refused by name.
     #[test]
     fn admission() {
         let honest = *secret(9).public().as_bytes();

@@ -25,7 +25,7 @@ pub struct VerifyingKey {
 impl VerifyingKey {
     /// Admits an encoded key.
     ///
-    /// P-4, P-5, B7: the one encoding of a point in the prime-order subgroup.
+    /// P-3, P-4, P-5, B7: the one encoding of a point in the prime-order subgroup.
     ///
     /// # Errors
     /// `key.length`, `key.not_canonical` (or no point at all), `key.low_order`, `key.torsion`.
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    /// The two halves of the birational map agree: the secret's X25519 key is the public key's.
+    /// XE-10: the two halves of the birational map agree: the secret's X25519 key is the public key's.
     #[test]
     fn the_agreement_keys_belong_together() {
         let secret = SigningSecret::from_seed(Secret::new([0x33; 32]));

@@ -18,7 +18,7 @@ pub fn verify(encoded: &[u8; 32], negated: &EdwardsPoint, parts: &[&[u8]], signa
     let (halves, _) = signature.as_chunks::<32>();
     let [encoded_commitment, response] = halves else { return Err(Fault::Signature.into()) };
 
-    // P-4, XE-5: s and s + L would be two signatures of one message.
+    // P-4, XE-4, XE-5: s and s + L would be two signatures of one message.
     let canonical: Option<Scalar> = Scalar::from_canonical_bytes(*response).into();
     let response = match canonical {
         Some(response) => response,
@@ -28,7 +28,7 @@ pub fn verify(encoded: &[u8; 32], negated: &EdwardsPoint, parts: &[&[u8]], signa
     let challenge = challenge(encoded_commitment, encoded, parts);
     let commitment = EdwardsPoint::vartime_double_scalar_mul_basepoint(&challenge, negated, &response);
 
-    // P-4: R is compared as bytes, so an encoding that is not canonical never matches.
+    // P-4, XE-4: R is compared as bytes, so an encoding that is not canonical never matches.
     // XE-6: an R of small order would let one signature stand for many messages.
     if commitment.compress().as_bytes() != encoded_commitment || (commitment.is_small_order() && rule::on(Rule::Xe6)) {
         return Err(Fault::Signature.into());

@@ -304,4 +304,25 @@ mod tests {
         bytes[1] |= 0x0F;
         assert_eq!(KemPublic::<MlKem1024>::admit(&bytes).err(), Some(Fault::KeyModulus.into()));
     }
+
+    /// K-1: a key is its 64 drawn bytes, an encapsulation its 32, and nothing else is drawn or used.
+    #[test]
+    fn randomness_is_the_callers() {
+        use rand::Rng;
+        fn check<K: KemScheme>() {
+            let (mut rng, mut same) = (StdRng::seed_from_u64(3), StdRng::seed_from_u64(3));
+            let (mut seed, mut message) = ([0; 64], [0; 32]);
+            same.fill_bytes(&mut seed);
+            let secret = KemSecret::<K>::generate(&mut rng).unwrap();
+            assert_eq!(secret.seed().expose(), &seed);
+            same.fill_bytes(&mut message);
+            let (ciphertext, shared) = secret.public().encapsulate(&mut rng).unwrap();
+            assert!(secret.public().encapsulate_deterministic(message) == (ciphertext, shared));
+            assert_eq!(rng, same, "nothing more was drawn");
+        }
+        check::<MlKem768>();
+        check::<MlKem1024>();
+        #[cfg(feature = "signal")]
+        check::<Kyber1024>();
+    }
 }

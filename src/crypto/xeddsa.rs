@@ -131,7 +131,7 @@ impl XeddsaSecret {
 
     /// Signs the concatenated `parts`.
     ///
-    /// XE-3: the nonce depends on the key, the message and 64 random bytes, so that a bad generator alone does not
+    /// XE-3, PQ-8: the nonce depends on the key, the message and 64 random bytes, so that a bad generator alone does not
     /// give the key away.
     ///
     /// # Errors
@@ -220,5 +220,23 @@ mod tests {
             "1fbecfcede5636a406600be3ab8b8dd8c087f8850910ef08be5e64ba5ce5f503",
             "34a8080c3ecd0183ce9bd3f1a00a43a720bf5ef1ed1d221a2a82aa541114a134643db2bf4b866ee1019a5feec039740c96eda9e5c52604256df74fc91cbfe480",
         );
+    }
+
+    /// PQ-8, XE-3: every signature draws 64 bytes of its own, and they are what its nonce is made of.
+    #[test]
+    fn each_signature_draws_64_bytes() {
+        use rand::{Rng, SeedableRng, rngs::StdRng};
+        let secret = XeddsaSecret::new(AgreementSecret::from_bytes(Secret::new([7; 32])));
+        let (mut rng, mut same) = (StdRng::seed_from_u64(8), StdRng::seed_from_u64(8));
+        let mut signatures = Vec::new();
+        for _ in 0..3 {
+            let mut drawn = [0; 64];
+            same.fill_bytes(&mut drawn);
+            let signature = secret.sign(&[b"message"], &mut rng).unwrap();
+            assert_eq!(signature, secret.sign_deterministic(&[b"message"], drawn));
+            assert!(!signatures.contains(&signature));
+            signatures.push(signature);
+        }
+        assert_eq!(rng, same, "nothing more was drawn");
     }
 }

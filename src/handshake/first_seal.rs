@@ -47,7 +47,7 @@ pub struct Recipient<'a> {
     pub identity: &'a [u8],
 }
 
-/// Seals `first` under `key`, which belongs to `recipient`.
+/// Seals `first` under `key`, which belongs to `recipient`, with fresh keys each time (SS-4).
 ///
 /// # Errors
 /// `random.failed`, `request.too_large`.
@@ -121,7 +121,7 @@ impl<'a> SealedFirst<'a> {
     }
 }
 
-/// Section 5: both secrets enter the key (K-8), and everything that was public enters the context.
+/// Section 5: both secrets enter the key (K-8, SS-3), and everything that was public enters the context.
 fn derive(
     agreement: &Secret<32>,
     shared: &Secret<32>,
@@ -172,5 +172,52 @@ impl SealingSecret for FirstSealSecret {
 
     fn decode(input: &mut Reader<'_>) -> Result<Self> {
         Ok(Self { agreement: AgreementSecret::from_bytes(input.secret()?), kem: KemSecret::from_seed(input.secret()?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    fn secret(agreement: u64, kem: u64) -> FirstSealSecret {
+        FirstSealSecret {
+            agreement: AgreementSecret::generate(&mut StdRng::seed_from_u64(agreement)).unwrap(),
+            kem: KemSecret::generate(&mut StdRng::seed_from_u64(kem)).unwrap(),
+        }
+    }
+
+    fn sealed(secret: &FirstSealSecret, recipient: &Recipient<'_>, seed: u64) -> Vec<u8> {
+        let (agreement, kem) = (secret.agreement.public(), secret.kem.public().clone());
+        let key = FirstSealKey { agreement, kem, signed_prekey: recipient.signed_prekey.to_vec() };
+        seal(&key, recipient, b"a first message", &mut StdRng::seed_from_u64(seed)).unwrap()
+    }
+
+    /// SS-3, K-8: who has only one of the two private keys, X25519 or ML-KEM, does not open the seal.
+    #[test]
+    fn it_takes_both_keys_to_open() {
+        let address = Address::new("bob", 1).unwrap();
+        let recipient =
+            Recipient { signed_prekey_id: 7, signed_prekey: b"published", address: &address, identity: &[9; 32] };
+        let bytes = sealed(&secret(1, 2), &recipient, 5);
+        let open = |secret: &FirstSealSecret| SealedFirst::parse(&bytes).unwrap().open(secret, &recipient);
+        assert_eq!(open(&secret(1, 2)).unwrap(), b"a first message");
+        for (agreement, kem) in [(1, 3), (3, 2)] {
+            assert_eq!(open(&secret(agreement, kem)), Err(Fault::SealAuthentication.into()));
+        }
+    }
+
+    /// SS-4: of two seals around the same bytes only the version and the id of the recipient's prekey are the same.
+    #[test]
+    fn two_seals_have_nothing_in_common() {
+        let address = Address::new("bob", 1).unwrap();
+        let recipient =
+            Recipient { signed_prekey_id: 7, signed_prekey: b"published", address: &address, identity: &[9; 32] };
+        let (one, other) = (sealed(&secret(1, 2), &recipient, 5), sealed(&secret(1, 2), &recipient, 6));
+        assert_eq!((&one[..5], one.len()), (&other[..5], other.len()));
+        let common =
+            |length: usize| one[5..].windows(length).any(|part| other[5..].windows(length).any(|it| it == part));
+        assert!(!common(8));
     }
 }

@@ -194,7 +194,7 @@ pub fn accept<P: HandshakeProfile>(
     Ok(Acceptance { secrets: agreements.derive::<P>(shared.as_ref(), &transcript), suite: first.suite, strength })
 }
 
-/// The Diffie-Hellman results, DH1 to DH4, each of them checked (PQ-14); they are wiped on drop (X3-5, PQ-15).
+/// The Diffie-Hellman results, DH1 to DH4, each of them checked (PQ-14) and none but DH4 ever absent (X3-9); they are wiped on drop (X3-5, PQ-15).
 struct Agreements {
     identity_to_signed: Secret<32>,
     base_to_identity: Secret<32>,

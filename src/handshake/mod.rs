@@ -39,6 +39,8 @@ pub use profile::{HandshakeProfile, SealingKey, SealingSecret};
 pub mod internals {
     pub use super::first_seal::{Recipient, SealedFirst, seal};
     pub use super::native::{encode_first, parse_first};
+    pub use super::prekey::{CLOCK_SKEW, ONE_TIME_LIFETIME, ROTATED_LIFETIME};
+    pub use super::prekeys::{PREKEY_GRACE, PREKEY_ROTATION};
     pub use super::replay_guard::{REPLAY_GUARD, ReplayGuard};
     pub use super::transcript::{KemUse, Transcript, TranscriptParty};
 }

@@ -118,6 +118,7 @@ fn both_sides_agree<P: HandshakeProfile>(combinations: &[(bool, bool, bool)]) {
 const WITH_KEM: [(bool, bool, bool); 4] =
     [(false, false, true), (true, false, true), (false, true, true), (true, true, true)];
 
+/// X3-5, PQ-14, PQ-24: with every set of prekeys, by either handshake.
 #[test]
 fn both_sides_agree_natively() {
     both_sides_agree::<Undertone>(&WITH_KEM);
@@ -271,7 +272,7 @@ fn a_damaged_first_message_is_refused() {
     }
 }
 
-/// The two ends of the seal's contents: every field is needed, every value has its range.
+/// PQ-17: the two ends of the seal's contents: every field is needed, every value has its range.
 #[test]
 fn a_malformed_first_message_is_named() {
     use super::native::{encode_first, parse_first};

@@ -27,7 +27,7 @@ pub trait PostQuantumProfile {
     /// it the session's own (BR-9).
     fn chain_add_epoch(root: &Secret<32>, epoch_secret: &Secret<32>) -> [Secret<32>; 3];
 
-    /// The next chain key, and the key of message `index`, counted from 1 (SP-2: the counter is bound in).
+    /// The next chain key, and the key of message `index`, counted from 1 (SP-2, SP-3: from the chain key and the counter).
     fn chain_step(chain: &Secret<32>, index: u32) -> (Secret<32>, Secret<32>);
 
     /// The next chain key alone.
@@ -90,7 +90,7 @@ const SIGNAL_NEXT: &[u8] = b"Signal PQ Ratchet V1 Chain Next";
 mod tests {
     use super::*;
 
-    /// SP-2, SP-4: walking is stepping without the key, and the counter changes both outputs.
+    /// SP-2, SP-3, SP-4: walking is stepping without the key, and the counter changes both outputs.
     #[test]
     fn walking_agrees_with_stepping() {
         fn check<P: PostQuantumProfile>() {
@@ -105,7 +105,7 @@ mod tests {
         check::<Signal>();
     }
 
-    /// SP-2, SP-4: the chains of the Signal profile against the values of an independent implementation.
+    /// SP-2, SP-3, SP-4: the chains of the Signal profile against the values of an independent implementation.
     #[cfg(feature = "signal")]
     #[test]
     fn signal_chain_vectors() {

@@ -32,6 +32,7 @@ pub const MAX_PLAINTEXT: usize = 16 << 20;
 
 const HEADER: usize = 99;
 const BODY_START: usize = 1 + 16 + 24 + HEADER + TAG;
+/// X3-1: application, curve, hash and KEM are part of the name; none of them is negotiated.
 const PQXDH: &[u8] = b"Undertone_1_pqxdh_X25519_SHA-256_ML-KEM-1024";
 const X3DH: &[u8] = b"Undertone_1_x3dh_X25519_SHA-256";
 
@@ -114,6 +115,7 @@ impl Profile for Undertone {
         // X3-2, PQ-6: the leading block keeps this input apart from every input of a signature hash.
         let mut ikm: Vec<&[u8]> = vec![&[0xff; 32]];
         ikm.extend_from_slice(secrets);
+        // HE-3: four outputs that tell nothing of each other.
         let okm: Secret<128> = hkdf(&[], &ikm, &[suite_label(suite), &hash]);
         let [root, initiator, responder, post_quantum] = okm.pieces();
         HandshakeSecrets {
@@ -141,6 +143,7 @@ impl Profile for Undertone {
         SessionBinding { hash: hash::sha256(&[fields.as_slice()]), role: parties.role }
     }
 
+    /// HE-4: the next header key comes out of the step that makes the chain.
     fn root_step(root: &Secret<32>, agreement: &Secret<32>) -> (Secret<32>, Secret<32>, EncryptedHeader) {
         let okm: Secret<96> = hkdf(root.expose(), &[agreement.expose()], &[b"Undertone_1_root"]);
         let [root, chain, next_header] = okm.pieces();

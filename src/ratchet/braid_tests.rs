@@ -388,6 +388,27 @@ fn passed_epochs_are_forgotten() {
     bob.receive(of_the_epoch_before);
 }
 
+/// SP-6, BR-8: the side that encapsulates has the epoch's chains at once, and goes on sending in the epoch before until the peer, by its own first message of
+/// the next epoch, shows that it verified the ciphertext.
+#[test]
+fn a_new_epoch_is_sent_in_once_the_peer_has_it() {
+    let (mut alice, mut bob) = pair::<Undertone>(14);
+    while alice.ratchet.epochs_completed() == 0 {
+        let message = bob.send();
+        assert_eq!(message.0.epoch, 1, "the key of epoch 1 would be of no use to the peer");
+        alice.receive(&message);
+        if alice.ratchet.epochs_completed() == 0 {
+            bob.receive(&alice.send());
+        }
+    }
+    assert_eq!(bob.ratchet.epochs_completed(), 1);
+    assert_eq!(bob.send().0.epoch, 1, "the peer's answer is still under way");
+    let answer = alice.send();
+    assert_eq!(answer.0.epoch, 2);
+    bob.receive(&answer);
+    assert_eq!(bob.send().0.epoch, 2);
+}
+
 /// A record cut short anywhere, or one that contradicts itself, is refused.
 #[test]
 fn corrupt_records_are_refused() {

@@ -34,7 +34,7 @@ pub enum Sending<P: Profile> {
         /// The header key its first sending chain will have.
         header: P::HeaderKey,
     },
-    /// A receiving step was made; the sending step is made at the next encryption.
+    /// A receiving step was made; the sending step is made at the next encryption, with a fresh key pair (X3-8, DR-12).
     Due {
         /// The peer's ratchet key.
         theirs: AgreementKey,

@@ -1,4 +1,4 @@
-//! What bounds the work and the memory that one message, or one session, can cost (DR-7, SP-11, B31).
+//! What bounds the work and the memory that one message, or one session, can cost (DR-7, SP-11, B31): constants of the protocol, not options (DR-14).
 
 use crate::error::{Fault, Result};
 use crate::rule::{self, Rule};

@@ -10,6 +10,8 @@ mod braid_state;
 mod braid_tests;
 mod chain;
 pub mod double;
+#[cfg(test)]
+mod double_tests;
 pub mod erasure_code;
 #[cfg(feature = "signal")]
 mod import;

@@ -74,6 +74,7 @@ impl<P: Profile> PostQuantumRatchet<P> {
         let (message, new_epoch, braid) = self.braid.send::<P>(rng)?;
         // An epoch that this very message completes is added before its own key is taken.
         let new_chains = self.stage_epoch(new_epoch)?;
+        // SP-6: the peer has completed the epoch before the one that it is known to negotiate.
         let sending_epoch = message.epoch.checked_sub(1).ok_or(Fault::BraidEpoch)?;
         let (key, index, change) = self.chains.stage_send(sending_epoch, new_chains.as_ref())?;
         Ok(PostQuantumSend {

@@ -10,4 +10,12 @@ mod one_session;
 mod record;
 mod stored;
 
+/// The limits, for the tests of this repository.
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use super::one_session::MAX_UNANSWERED;
+    pub use super::record::MAX_ARCHIVED_SESSIONS;
+}
+
 pub use record::{Decrypted, DecryptedBy, Envelope, EnvelopeKind, SessionRecord, SessionStatus, TrustedIdentity};

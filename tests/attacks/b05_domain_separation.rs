@@ -19,7 +19,7 @@ fn labels_in_source() -> BTreeMap<String, Vec<String>> {
             } else {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-                for piece in text.split("b\"Undertone_1_").skip(1) {
+                for piece in text.split("Undertone_1_").skip(1) {
                     let label = format!("Undertone_1_{}", piece.split('"').next().unwrap());
                     labels.entry(label).or_default().push(path.display().to_string());
                 }
@@ -36,7 +36,7 @@ fn labels_in_protocol() -> Vec<String> {
     cells.filter(|cell| cell.starts_with('`')).map(|cell| cell.trim_matches('`').to_owned()).collect()
 }
 
-/// X3-2, XE-7, B5: the engine uses the labels of the protocol and no others, each in one place, and none is the beginning of another.
+/// X3-2, XE-7, P-9, B5: the engine uses the labels of the protocol and no others, each in one place, and none is the beginning of another.
 #[test]
 fn every_label_has_one_use() {
     let (source, mut protocol) = (labels_in_source(), labels_in_protocol());

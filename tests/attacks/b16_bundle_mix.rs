@@ -36,7 +36,7 @@ impl Parts {
     }
 }
 
-/// PQ-12, B16: every prekey in turn comes from another device of the account, which has another identity key.
+/// X3-9, PQ-12, PQ-22, B16: every prekey in turn comes from another device of the account, which has another identity key.
 #[test]
 fn no_prekey_of_another_device() {
     let (phone, laptop): (Device, Device) = (Device::new("bob", 1, 1, 2), Device::new("bob", 2, 1, 3));

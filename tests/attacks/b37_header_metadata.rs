@@ -12,7 +12,7 @@ use undertone::{EnvelopeKind, Suite, Undertone};
 /// Where the session tag stands.
 const TAG: core::ops::Range<usize> = 1..17;
 
-/// HE-1, HE-7, B37: over the messages of many chains every byte but the first takes many values, and none of them depends on the text: all messages of
+/// HE-1, HE-7, SS-3, SS-4, B37: over the messages of many chains every byte but the first takes many values, and none of them depends on the text: all messages of
 /// one text length are of one length, whatever counters and braid payloads they carry. The tag changes with every chain.
 #[test]
 fn nothing_in_a_message_is_fixed_but_its_version() {
@@ -29,6 +29,7 @@ fn nothing_in_a_message_is_fixed_but_its_version() {
         round(&mut bob, &mut alice);
     }
     let length = messages[0].len();
+    assert_eq!(length, 172 + b"always the same text".len(), "an established session needs no seal");
     assert!(messages.iter().all(|message| message.len() == length && message[0] == 0x12));
     for at in 1..length {
         let values: HashSet<u8> = messages.iter().map(|message| message[at]).collect();

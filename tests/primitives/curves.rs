@@ -87,7 +87,7 @@ fn ed25519_agrees_with_the_oracle() {
     }
 }
 
-/// P-4, P-5, B7, T-KEY-ADMIT: no key of small or mixed order, and no second encoding, is admitted.
+/// P-3, P-4, P-5, B7, T-KEY-ADMIT: no key of small or mixed order, and no second encoding, is admitted.
 #[test]
 fn ed25519_admission() {
     let rng = &mut StdRng::seed_from_u64(2);
@@ -225,4 +225,38 @@ fn xeddsa_strictness() {
         }
     }
     assert!(signs[0] > 10 && signs[1] > 10, "both signs were met: {signs:?}");
+}
+
+/// XE-4: a key has one encoding, s is below its bound in every bit, and R is compared as bytes.
+#[test]
+fn xeddsa_encodings() {
+    let rng = &mut StdRng::seed_from_u64(6);
+    let secret = XeddsaSecret::new(AgreementSecret::from_bytes(Secret::new(rng.random())));
+    let honest = *secret.agreement_secret().public().as_bytes();
+    let key = XeddsaKey::admit(&honest).unwrap();
+    let signature = secret.sign(&[b"message"], rng).unwrap();
+    assert_eq!(key.verify(&[b"message"], &signature), Ok(()));
+
+    // u >= p: the nineteen values from p to 2^255 - 1, and the honest one with its unused bit set.
+    let unreduced = (0..19).map(|excess| {
+        let mut encoding = [0xFF; 32];
+        (encoding[0], encoding[31]) = (0xED + excess, 0x7F);
+        encoding
+    });
+    let high_bit = core::array::from_fn(|i| honest[i] | if i == 31 { 0x80 } else { 0 });
+    for encoding in unreduced.chain([high_bit]) {
+        assert_eq!(XeddsaKey::admit(&encoding).err(), Some(Fault::KeyNotCanonical.into()), "{encoding:02x?}");
+    }
+    // s >= 2^253, and R with the sign of its point changed or with any other bit.
+    let refused = Err(Fault::Signature.into());
+    for bit in [253, 254] {
+        let mut large = signature;
+        large[32 + bit / 8] |= 1 << (bit % 8);
+        assert_eq!(key.verify(&[b"message"], &large), refused, "bit {bit} of s");
+    }
+    for bit in 0..256 {
+        let mut other = signature;
+        other[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(key.verify(&[b"message"], &other), refused, "bit {bit} of R");
+    }
 }

@@ -106,7 +106,7 @@ fn prekeys() {
     }
 }
 
-/// X3-4, PQ-13, B16, Q-1b: bundles in bytes; each refusal comes before anything is drawn.
+/// X3-4, X3-9, PQ-13, PQ-22, B16, Q-1b: bundles in bytes; each refusal comes before anything is drawn.
 #[test]
 fn bundles() {
     let initiator = Device::new(&cases("handshake")[0].inputs["a"]);
@@ -138,7 +138,8 @@ fn bundles() {
     }
 }
 
-/// PQ-5, PQ-16, X3-12: both sides of every handshake, to the secrets of the session.
+/// X3-1, X3-9, PQ-14, PQ-16, PQ-17, PQ-22, PQ-27, X3-12, HE-3, K-1: both sides of every handshake, from what they draw to the secrets of the session, with the
+/// first message in bytes between them.
 #[test]
 fn handshakes() {
     for case in cases("handshake") {
@@ -175,7 +176,7 @@ fn handshakes() {
     }
 }
 
-/// PQ-22, B7: the seal byte for byte, what is in it, and each change to it or inside it refused.
+/// PQ-17, SS-3, B7: the seal byte for byte, what is in it, and each change to it or inside it refused.
 #[test]
 fn first_seals() {
     for case in cases("first seal") {

@@ -7,6 +7,7 @@ mod conversations;
 mod document;
 mod handshakes;
 mod identities;
+mod limits;
 mod native_profile;
 mod primitives;
 mod scripted_rng;

@@ -22,7 +22,7 @@ pub fn device(party: &Value) -> (UndertoneIdentityKeyPair, Address) {
     (identity, address)
 }
 
-/// PQ-6: no label is a prefix of another, and the suites have the first words.
+/// PQ-6, P-9, X3-1: no label is a prefix of another; those of the suites name application, curve, hash and KEM.
 #[test]
 fn labels() {
     for case in cases("labels") {
@@ -30,6 +30,8 @@ fn labels() {
         for label in &labels {
             assert_eq!(labels.iter().filter(|other| other.starts_with(label)).count(), 1, "{label}");
         }
+        assert_eq!(suite_label(Suite::Pqxdh), b"Undertone_1_pqxdh_X25519_SHA-256_ML-KEM-1024");
+        assert_eq!(suite_label(Suite::X3dh), b"Undertone_1_x3dh_X25519_SHA-256");
         for used in [
             suite_label(Suite::Pqxdh),
             suite_label(Suite::X3dh),
@@ -55,7 +57,7 @@ fn addresses() {
     }
 }
 
-/// DR-1, DR-2: the root chain's step.
+/// DR-1, HE-4: the root chain's step, to root, chain and next header key.
 #[test]
 fn root_step() {
     for case in cases("root step") {
@@ -197,7 +199,7 @@ fn header_fields() {
     }
 }
 
-/// SP-2, BR-9: the chains of each post-quantum epoch.
+/// SP-2, SP-3, BR-9: the chains of each post-quantum epoch.
 #[test]
 fn post_quantum_chains() {
     for case in cases("post-quantum chains") {

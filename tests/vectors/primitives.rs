@@ -7,7 +7,7 @@ use undertone::crypto::ed25519::{SigningSecret, VerifyingKey};
 use undertone::crypto::kem::{KemCiphertext, KemPublic, KemSecret, MlKem768, MlKem1024};
 use undertone::crypto::split_kem::{SplitEncapsulation, SplitKeyPair};
 
-/// PQ-4: the X25519 half of an identity key, from its seed and from the public key alone.
+/// XE-10: the X25519 half of an identity key, from its seed and from the public key alone.
 #[test]
 fn identity_keys() {
     for case in cases("identity key") {

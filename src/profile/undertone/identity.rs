@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::profile::{IdentityKey, IdentityKeyPair, Statement};
 use rand_core::TryCryptoRng;
 
-/// A public identity key: 32 bytes, an Ed25519 key of the prime-order subgroup.
+/// A public identity key: 32 bytes, an Ed25519 key of the prime-order subgroup, whose X25519 form agrees (XE-10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndertoneIdentityKey {
     verifying: VerifyingKey,
