@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Whether `cargo xtask test core` insists on it.
-pub const ENFORCED: bool = false;
+pub const ENFORCED: bool = true;
 
 /// What bears one requirement.
 #[derive(Debug, Default)]
@@ -132,7 +132,7 @@ fn read_file(shown: &str, text: &str, catalogue: &Catalogue, evidence: &mut Evid
         }
         return;
     }
-    let is_test_file = shown.starts_with("tests/") || shown.ends_with("/tests.rs");
+    let is_test_file = shown.starts_with("tests/") || shown.ends_with("/tests.rs") || shown.ends_with("_tests.rs");
     let lines = rust_source::read(text);
     let suspended = suspended_rules(&lines, catalogue);
     for line in &lines {
@@ -250,6 +250,10 @@ mod tests {
         assert!(evidence.contains_key("K-1"));
         assert!(!evidence.contains_key("B31"));
         assert!(!evidence.contains_key("PQ-13"), "a switched-off rule is not borne by the test that switches it off");
+        for beside_the_code in ["src/a/tests.rs", "src/a/braid_tests.rs"] {
+            let (evidence, _) = self::evidence(beside_the_code, text);
+            assert!(!evidence["B3"].tests.is_empty(), "{beside_the_code}");
+        }
     }
 
     #[test]
