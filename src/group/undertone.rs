@@ -168,18 +168,19 @@ impl GroupProfile for Undertone {
 
         let mut header = [0; HEADER];
         header.iter_mut().zip(n.to_be_bytes().iter().chain(guard)).for_each(|(slot, byte)| *slot = *byte);
-        let untagged = aead::xseal(&chain.cipher, nonce, &mut header);
-        let header_tag = untagged.tag(&[&header_data(&chain.tag, &chain.binding)], &header);
+        let mut sealed_header = [0; HEADER];
+        let header_data = header_data(&chain.tag, &chain.binding);
+        let header_tag = aead::xseal_detached(&chain.cipher, nonce, &header_data, &header, &mut sealed_header);
 
         let mut message = Vec::with_capacity(BODY_START + plaintext.len() + TAG + SIGNATURE);
         message.push(GROUP_MESSAGE);
         message.extend_from_slice(&chain.tag);
         message.extend_from_slice(nonce);
-        message.extend_from_slice(&header);
+        message.extend_from_slice(&sealed_header);
         message.extend_from_slice(&header_tag);
         let (key, body_nonce) = chain.message_key(seed, guard);
         let body_data = [chain.binding.as_slice(), &message].concat();
-        aead::seal(&key, &body_nonce, &[&body_data], plaintext, &mut message);
+        aead::seal(&key, &body_nonce, &body_data, plaintext, &mut message);
         // D5, B45: the signature covers group, epoch, membership, owner, chain, number and body.
         let signature = signer.sign(&[SIGNATURE_LABEL, &chain.binding, &message]);
         message.extend_from_slice(&signature);
@@ -208,10 +209,10 @@ impl GroupProfile for Undertone {
         if rule::on(Rule::D5) {
             chain.signing_key.verify(&[SIGNATURE_LABEL, &chain.binding, message.signed], message.signature)?;
         }
-        let mut header = *message.header;
+        let mut plain = [0; HEADER];
         let data = header_data(&chain.tag, &chain.binding);
-        aead::xopen(&chain.cipher, message.nonce, &[&data], &mut header, message.header_tag)?;
-        let mut input = Reader::new(&header, Fault::MessageField);
+        aead::xopen_detached(&chain.cipher, message.nonce, &data, message.header, message.header_tag, &mut plain)?;
+        let mut input = Reader::new(&plain, Fault::MessageField);
         Ok(GroupHeader { n: input.u32()?, guard: *input.array()? })
     }
 
@@ -222,7 +223,8 @@ impl GroupProfile for Undertone {
         seed: &Secret<32>,
     ) -> Result<Vec<u8>> {
         let (key, nonce) = chain.message_key(seed, &header.guard);
-        aead::open(&key, &nonce, &[&chain.binding, message.front], message.body)
+        let data = [chain.binding.as_slice(), message.front].concat();
+        aead::open(&key, &nonce, &data, message.body)
     }
 
     fn encode_chain(chain: &UndertoneChain, out: &mut Writer) {

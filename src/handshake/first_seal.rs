@@ -70,7 +70,7 @@ pub fn seal(
     out.extend_from_slice(ephemeral.public().as_bytes());
     out.extend_from_slice(ciphertext.as_bytes());
     let data = out.clone();
-    aead::seal(&cipher, nonce.expose(), &[&data], first, &mut out);
+    aead::seal(&cipher, nonce.expose(), &data, first, &mut out);
     Ok(out)
 }
 
@@ -117,8 +117,7 @@ impl<'a> SealedFirst<'a> {
         let agreement = secret.agreement.agree(&ephemeral)?;
         let shared = secret.kem.decapsulate(&self.ciphertext);
         let (cipher, nonce) = derive(&agreement, &shared, &ephemeral, &self.ciphertext, recipient);
-        aead::open(&cipher, nonce.expose(), &[self.prefix], self.body)
-            .map_err(|_| Error::from(Fault::SealAuthentication))
+        aead::open(&cipher, nonce.expose(), self.prefix, self.body).map_err(|_| Error::from(Fault::SealAuthentication))
     }
 }
 

@@ -84,13 +84,13 @@ pub struct SessionMessage<'a> {
 
 impl SessionMessage<'_> {
     /// What the header's tag covers besides the header: everything, the body included.
-    fn header_data<'a>(&'a self, direction: &'a [u8; 33]) -> [&'a [u8]; 4] {
-        [direction, &[SESSION_MESSAGE], self.tag, self.body]
+    fn header_data(&self, direction: &[u8; 33]) -> Vec<u8> {
+        [direction, &[SESSION_MESSAGE][..], self.tag, self.body].concat()
     }
 
     /// What the body's tag covers besides the body.
-    fn body_data<'a>(&'a self, direction: &'a [u8; 33]) -> [&'a [u8]; 5] {
-        [direction, &[SESSION_MESSAGE], self.tag, self.nonce, self.header]
+    fn body_data(&self, direction: &[u8; 33]) -> Vec<u8> {
+        [direction, &[SESSION_MESSAGE][..], self.tag, self.nonce, self.header].concat()
     }
 }
 
@@ -183,25 +183,30 @@ impl Profile for Undertone {
         let tag = keys.header.session_tag();
         let direction = binding.sending();
 
-        let mut sealed_header = encode_header(&header);
-        let untagged = aead::xseal(keys.header.cipher(), nonce, &mut sealed_header);
+        let plain_header = encode_header(&header);
+        let mut sealed_header = [0; HEADER];
+        aead::xstream(keys.header.cipher(), nonce, &plain_header, &mut sealed_header);
+
+        let (key, body_nonce) = message_key(&keys, &header);
+        let body_data = [&direction, &[SESSION_MESSAGE][..], tag, nonce, &sealed_header].concat();
+        // HE-5: the body authenticates the encrypted header. DESIGN: the header's tag then covers the whole body, so that a
+        // receiver knows a message for genuine before it walks a chain (B31).
+        let mut header_data = Vec::with_capacity(50 + plaintext.len() + TAG);
+        header_data.extend_from_slice(&direction);
+        header_data.push(SESSION_MESSAGE);
+        header_data.extend_from_slice(tag);
+        let body_start = header_data.len();
+        aead::seal(&key, &body_nonce, &body_data, plaintext, &mut header_data);
+        let header_tag =
+            aead::xseal_detached(keys.header.cipher(), nonce, &header_data, &plain_header, &mut sealed_header);
 
         let mut message = Vec::with_capacity(BODY_START + plaintext.len() + TAG);
         message.push(SESSION_MESSAGE);
         message.extend_from_slice(tag);
         message.extend_from_slice(nonce);
         message.extend_from_slice(&sealed_header);
-        message.extend_from_slice(&[0; TAG]);
-        let (key, body_nonce) = message_key(&keys, &header);
-        // HE-5: the body authenticates the encrypted header. DESIGN: the header's tag then covers the whole body, so that a
-        // receiver knows a message for genuine before it walks a chain (B31).
-        let body_data = [&direction, &[SESSION_MESSAGE][..], tag, nonce, &sealed_header];
-        aead::seal(&key, &body_nonce, &body_data, plaintext, &mut message);
-        if let Some((front, body)) = message.split_at_mut_checked(BODY_START)
-            && let Some(slot) = front.last_chunk_mut()
-        {
-            *slot = untagged.tag(&[&direction, &[SESSION_MESSAGE], tag, body], &sealed_header);
-        }
+        message.extend_from_slice(&header_tag);
+        message.extend_from_slice(header_data.get(body_start..).unwrap_or_default());
         Ok(message)
     }
 
@@ -231,12 +236,11 @@ impl Profile for Undertone {
         if rule::on(Rule::He6) && !key.is_tag(message.tag) {
             return Ok(None);
         }
-        let direction = binding.receiving();
-        let mut header = *message.header;
-        let data = message.header_data(&direction);
-        match aead::xopen(key.cipher(), message.nonce, &data, &mut header, message.header_tag) {
+        let data = message.header_data(&binding.receiving());
+        let mut plain = [0; HEADER];
+        match aead::xopen_detached(key.cipher(), message.nonce, &data, message.header, message.header_tag, &mut plain) {
             Err(_) if !rule::on(Rule::He6) => Ok(None),
-            opened => opened.and_then(|()| decode_header(&header)).map(Some),
+            opened => opened.and_then(|()| decode_header(&plain)).map(Some),
         }
     }
 

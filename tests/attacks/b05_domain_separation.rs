@@ -53,7 +53,7 @@ fn every_label_has_one_use() {
 #[test]
 fn keys_have_256_bits() {
     let mut sealed = Vec::new();
-    aead::seal(&Secret::<32>::new([7; 32]), &[0; 12], &[], b"text", &mut sealed);
+    aead::seal(&Secret::<32>::new([7; 32]), &[0; 12], b"", b"text", &mut sealed);
     assert_eq!(sealed.len(), 4 + aead::TAG);
     assert_eq!(aead::TAG, 16);
 }

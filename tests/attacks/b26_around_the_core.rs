@@ -15,25 +15,25 @@ fn bytes(length: usize, rng: &mut StdRng) -> Vec<u8> {
 #[test]
 fn every_length_agrees_with_a_second_implementation() {
     let rng = &mut StdRng::seed_from_u64(26);
-    for length in (0..=300).chain(2700..=3100).chain([1023, 1024, 1025, 4095, 4096, 4097, 65_536]) {
+    for length in (0..=300).chain(900..=1300).chain([4095, 4096, 4097, 65_536]) {
         let (key, nonce): ([u8; 32], [u8; 12]) = (rng.random(), rng.random());
         let associated = rng.random_range(0..200);
         let (ad, plaintext) = (bytes(associated, rng), bytes(length, rng));
         let mut ours = Vec::new();
-        aead::seal(&Secret::new(key), &nonce, &[&ad], &plaintext, &mut ours);
+        aead::seal(&Secret::new(key), &nonce, &ad, &plaintext, &mut ours);
         let oracle = ChaCha20Poly1305::new(&key.into());
         let mut theirs = plaintext.clone();
         let tag = oracle.encrypt_inout_detached(&nonce.into(), &ad, theirs.as_mut_slice().into()).unwrap();
         theirs.extend_from_slice(&tag);
         assert_eq!(ours, theirs, "length {length}");
-        assert_eq!(aead::open(&Secret::new(key), &nonce, &[&ad], &theirs).unwrap(), plaintext);
+        assert_eq!(aead::open(&Secret::new(key), &nonce, &ad, &theirs).unwrap(), plaintext);
         for wrong in [&theirs[..theirs.len() - 1], &theirs[1..]] {
-            assert!(aead::open(&Secret::new(key), &nonce, &[&ad], wrong).is_err());
+            assert!(aead::open(&Secret::new(key), &nonce, &ad, wrong).is_err());
         }
 
         let long_nonce: [u8; 24] = rng.random();
-        let mut ciphertext = plaintext.clone();
-        let tag = aead::xseal(&Secret::new(key), &long_nonce, &mut ciphertext).tag(&[&ad], &ciphertext);
+        let mut ciphertext = vec![0; length];
+        let tag = aead::xseal_detached(&Secret::new(key), &long_nonce, &ad, &plaintext, &mut ciphertext);
         let oracle = XChaCha20Poly1305::new(&key.into());
         let mut theirs = plaintext.clone();
         let their_tag = oracle.encrypt_inout_detached(&long_nonce.into(), &ad, theirs.as_mut_slice().into()).unwrap();
@@ -41,7 +41,7 @@ fn every_length_agrees_with_a_second_implementation() {
         assert_eq!([&ciphertext[..], &tag].concat(), theirs, "length {length}");
     }
     for length in 0..aead::TAG {
-        assert!(aead::open(&Secret::new([1; 32]), &[2; 12], &[], &vec![0; length]).is_err());
+        assert!(aead::open(&Secret::new([1; 32]), &[2; 12], b"", &vec![0; length]).is_err());
     }
 }
 

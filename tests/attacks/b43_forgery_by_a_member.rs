@@ -25,15 +25,13 @@ fn forge(alice: &Alice, distribution: &[u8], text: &[u8]) -> Vec<u8> {
     let seed = kdf::hmac(b"Undertone_1_group_chain_key", &[chain_key, n]);
     let (key, nonce) = kdf::hkdf::<44>(&binding, &[&seed], &[b"Undertone_1_group_message_key"]).split::<32, 12>();
 
-    let mut header = [n, &[0; 12]].concat();
+    let header = [n, &[0; 12]].concat();
     let mut message = [&[0x13], tag.expose().as_slice(), &[9; 24], &[0; 16]].concat();
     let header_data = [&[0x13], tag.expose().as_slice(), &binding].concat();
-    let untagged = aead::xseal(&header_cipher, &[9; 24], &mut header);
-    let header_tag = untagged.tag(&[&header_data], &header);
-    message[41..].copy_from_slice(&header);
+    let header_tag = aead::xseal_detached(&header_cipher, &[9; 24], &header_data, &header, &mut message[41..]);
     message.extend_from_slice(&header_tag);
     let body_data = [binding.as_slice(), &message].concat();
-    aead::seal(&key, nonce.expose(), &[&body_data], text, &mut message);
+    aead::seal(&key, nonce.expose(), &body_data, text, &mut message);
     let signature =
         SigningSecret::from_seed(Secret::new([0x66; 32])).sign(&[b"Undertone_1_group_signature", &binding, &message]);
     message.extend_from_slice(&signature);

@@ -167,8 +167,8 @@ fn rfc_8439() {
         let (key, nonce) = (secret(&test.key), array(&test.nonce));
         let (ad, plaintext) = (hex::decode(test.ad).unwrap(), hex::decode(test.plaintext).unwrap());
         let mut sealed = Vec::new();
-        aead::seal(&key, &nonce, &[&ad], &plaintext, &mut sealed);
+        aead::seal(&key, &nonce, &ad, &plaintext, &mut sealed);
         assert_eq!(hex::encode(&sealed), test.sealed);
-        assert_eq!(aead::open(&key, &nonce, &[&ad], &sealed).unwrap(), plaintext);
+        assert_eq!(aead::open(&key, &nonce, &ad, &sealed).unwrap(), plaintext);
     }
 }

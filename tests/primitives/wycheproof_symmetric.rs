@@ -34,31 +34,34 @@ fn chacha20_poly1305() {
         sealed::TestName::ChaCha20Poly1305,
         |key, nonce, ad, plaintext| {
             let mut out = Vec::new();
-            aead::seal(key, nonce.try_into().ok()?, &[ad], plaintext, &mut out);
+            aead::seal(key, nonce.try_into().ok()?, ad, plaintext, &mut out);
             Some(out)
         },
-        |key, nonce, ad, ciphertext| aead::open(key, nonce.try_into().ok()?, &[ad], ciphertext).ok(),
+        |key, nonce, ad, ciphertext| aead::open(key, nonce.try_into().ok()?, ad, ciphertext).ok(),
     );
     assert_eq!(counts, (325, 325));
 }
 
-/// P-10: XChaCha20-Poly1305.
+/// P-10: XChaCha20-Poly1305, and its bare stream.
 #[test]
 fn xchacha20_poly1305() {
     let counts = run(
         sealed::TestName::XChaCha20Poly1305,
         |key, nonce, ad, plaintext| {
             let nonce = nonce.try_into().ok()?;
-            let mut out = plaintext.to_vec();
-            let tag = aead::xseal(key, nonce, &mut out).tag(&[ad], &out);
+            let mut out = vec![0; plaintext.len()];
+            let tag = aead::xseal_detached(key, nonce, ad, plaintext, &mut out);
+            let mut streamed = vec![0; plaintext.len()];
+            aead::xstream(key, nonce, plaintext, &mut streamed);
+            assert_eq!(streamed, out);
             out.extend_from_slice(&tag);
             Some(out)
         },
         |key, nonce, ad, ciphertext| {
             let (ciphertext, tag) = ciphertext.split_last_chunk()?;
-            let mut text = ciphertext.to_vec();
-            aead::xopen(key, nonce.try_into().ok()?, &[ad], &mut text, tag).ok()?;
-            Some(text)
+            let mut plaintext = vec![0; ciphertext.len()];
+            aead::xopen_detached(key, nonce.try_into().ok()?, ad, ciphertext, tag, &mut plaintext).ok()?;
+            Some(plaintext)
         },
     );
     assert_eq!(counts, (315, 315));

@@ -153,7 +153,7 @@ fn message_keys() {
         let sealed = Undertone::seal(keys, plain_header(), &binding, false, b"a body", &mut rng).expect(&case.name);
         let (front, body) = sealed.split_at(156);
         let covered = [&[0], bytes(&session.outputs["binding"]).as_slice(), &front[..140]].concat();
-        let opened = aead::open(&secret(&case.outputs["key"]), &array(&case.outputs["nonce"]), &[&covered], body);
+        let opened = aead::open(&secret(&case.outputs["key"]), &array(&case.outputs["nonce"]), &covered, body);
         assert_eq!(opened.expect(&case.name), b"a body", "{}", case.name);
     }
 }
@@ -181,7 +181,7 @@ fn bindings() {
             let covered = [&[direction], bytes(&case.outputs["binding"]).as_slice(), &front[..17], body].concat();
             let nonce = front[17..41].try_into().expect("24 bytes");
             let tag = front[140..].try_into().expect("16 bytes");
-            let opened = aead::xopen(header_key.cipher(), nonce, &[&covered], &mut front[41..140].to_vec(), tag);
+            let opened = aead::xopen_detached(header_key.cipher(), nonce, &covered, &front[41..140], tag, &mut [0; 99]);
             assert_eq!(opened, Ok(()), "{}", case.name);
         }
     }
