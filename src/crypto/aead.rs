@@ -78,9 +78,13 @@ pub fn xstream(key: &Secret<32>, nonce: &[u8; 24], plaintext: &[u8], ciphertext:
     stream.apply_keystream(ciphertext);
 }
 
-/// Below this many bytes of associated data and plaintext together, libcrux is the faster one (measured on x86-64 with
-/// AVX2).
-const SHORT: usize = 1100;
+/// Up to this cost libcrux is the faster one: it encrypts a byte at about four times what it takes to authenticate one, and has the smaller
+/// fixed cost (measured on x86-64 with AVX2).
+const SHORT: usize = 3600;
+
+const fn is_short(ad: &[u8], text: &[u8]) -> bool {
+    4 * text.len() + ad.len() < SHORT
+}
 
 /// RFC 8439 takes the Poly1305 key from block 0; the message begins at block 1.
 const BLOCK: u32 = 64;
@@ -88,7 +92,7 @@ const BLOCK: u32 = 64;
 fn seal_detached(key: &Secret<32>, nonce: &[u8; 12], ad: &[u8], plaintext: &[u8], ciphertext: &mut [u8]) -> [u8; TAG] {
     assert_same_length(plaintext, ciphertext);
     key_uses::note(key, nonce);
-    if ad.len() + plaintext.len() < SHORT {
+    if is_short(ad, plaintext) {
         seal_short(key, nonce, ad, plaintext, ciphertext)
     } else {
         seal_long(key, nonce, ad, plaintext, ciphertext)
@@ -104,7 +108,7 @@ fn open_detached(
     plaintext: &mut [u8],
 ) -> Result<()> {
     assert_same_length(ciphertext, plaintext);
-    if ad.len() + ciphertext.len() < SHORT {
+    if is_short(ad, ciphertext) {
         open_short(key, nonce, ad, ciphertext, tag, plaintext)
     } else {
         open_long(key, nonce, ad, ciphertext, tag, plaintext)

@@ -161,6 +161,7 @@ pub fn imported_message<const N: usize>(values: &[Vec<u8>], polynomials: &[Vec<u
 /// x^12 + x^3 + x + 1, which is x^16 in this field.
 const REDUCTION: u16 = 0x100B;
 const LANES: usize = CHUNK / 2;
+const WORDS: usize = CHUNK / 8;
 
 /// The message from `N` chunks: those that are the message itself are copied, the others interpolated.
 fn reassemble<const N: usize>(held: &[Chunk]) -> Box<Message<N>> {
@@ -251,23 +252,33 @@ fn coefficients<const N: usize>(nodes: &[u16; N], weights: &[u16; N], x: u16) ->
 
 /// The sum of the chunks, each times its coefficient, in every lane: bit by bit of the coefficients, from the highest.
 fn combine<const N: usize>(coefficients: &[u16; N], chunks: &Message<N>) -> [u8; CHUNK] {
+    let words: [[u64; WORDS]; N] = core::array::from_fn(|i| words_of(chunks.get(i).unwrap_or(&[0; CHUNK])));
     let mut lanes = [0u16; LANES];
     for bit in (0..16).rev() {
-        let mut sum = [0u8; CHUNK];
-        for (coefficient, chunk) in coefficients.iter().zip(chunks) {
-            let mask = if coefficient >> bit & 1 == 1 { u8::MAX } else { 0 };
-            for (byte, of_chunk) in sum.iter_mut().zip(chunk) {
-                *byte ^= of_chunk & mask;
+        let mut sum = [0u64; WORDS];
+        for (coefficient, words) in coefficients.iter().zip(&words) {
+            let mask = 0u64.wrapping_sub(u64::from(coefficient >> bit & 1));
+            for (sum, word) in sum.iter_mut().zip(words) {
+                *sum ^= word & mask;
             }
         }
-        for (lane, sum) in lanes.iter_mut().zip(sum.as_chunks().0) {
-            let carry = 0u16.wrapping_sub(*lane >> 15);
-            *lane = *lane << 1 ^ carry & REDUCTION ^ u16::from_be_bytes(*sum);
+        for (lanes, sum) in lanes.as_chunks_mut::<4>().0.iter_mut().zip(sum) {
+            for (lane, sum) in lanes.iter_mut().zip(sum.to_ne_bytes().as_chunks().0) {
+                let carry = 0u16.wrapping_sub(*lane >> 15);
+                *lane = *lane << 1 ^ carry & REDUCTION ^ u16::from_be_bytes(*sum);
+            }
         }
     }
     let mut out = [0; CHUNK];
     out.as_chunks_mut().0.iter_mut().zip(lanes).for_each(|(slot, lane)| *slot = lane.to_be_bytes());
     out
+}
+
+/// A chunk as machine words, in whatever order of bytes the machine has: they are only added.
+fn words_of(chunk: &[u8; CHUNK]) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    words.iter_mut().zip(chunk.as_chunks().0).for_each(|(word, bytes)| *word = u64::from_ne_bytes(*bytes));
+    words
 }
 
 /// The product of two field elements: a carry-less product, and Barrett's reduction.
