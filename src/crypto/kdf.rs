@@ -1,8 +1,7 @@
 //! HMAC-SHA256 (RFC 2104) and HKDF-SHA256 (RFC 5869).
 //!
-//! A key that is known beforehand is scheduled once, and its keyed state cloned for each use: a ratchet steps a chain
-//! thousands of times under one and the same public salt. What comes out is a [`Secret`], wiped when dropped; the hash crates' own wiping of
-//! their stack state is left off, since it costs a fifth of every chain step, and the state of a call is overwritten by the next.
+//! What comes out is a [`Secret`], wiped when dropped; the hash crates' own wiping of their stack state is left off, since it costs a fifth of
+//! every chain step of the Signal profile, and the state of a call is overwritten by the next.
 
 use crate::crypto::secret::{Secret, wipe};
 use crate::crypto::work;
@@ -38,27 +37,6 @@ pub fn hmac_pair(key: &Secret<32>, first: &[&[u8]], second: &[&[u8]]) -> (Secret
     (finish(keyed.clone(), first), finish(keyed, second))
 }
 
-/// HKDF-Extract with one fixed, public salt whose key schedule is computed once.
-///
-/// For up to 55 bytes of input an extraction costs two compressions, the least possible. Kept in a
-/// `static SALT: LazyLock<Extractor>`.
-pub struct Extractor(Hmac<Sha256>);
-
-impl Extractor {
-    /// Computes the key schedule of `salt`; empty stands for 32 zero bytes.
-    #[must_use]
-    pub fn new(salt: &[u8]) -> Self {
-        Self(keyed(salt))
-    }
-
-    /// HKDF-Extract(salt, concatenated `parts`).
-    #[inline]
-    #[must_use]
-    pub fn extract(&self, parts: &[&[u8]]) -> Secret<32> {
-        finish(self.0.clone(), parts)
-    }
-}
-
 /// HKDF with a salt of 32 zero bytes, 64 bytes of output, as two halves: one step of the sparse post-quantum chain.
 #[must_use]
 pub fn hkdf_zero_salt_64(ikm: &Secret<32>, info: &[&[u8]]) -> (Secret<32>, Secret<32>) {
@@ -83,7 +61,7 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 
 #[inline]
 fn finish(mut keyed: Hmac<Sha256>, parts: &[&[u8]]) -> Secret<32> {
-    work::hmac();
+    work::derivation();
     parts.iter().for_each(|part| keyed.update(part));
     let mut mac: [u8; HASH] = keyed.finalize().into_bytes().into();
     let secret = Secret::new(mac);
@@ -163,11 +141,5 @@ mod tests {
         let [t1, t2] = hkdf::<64>(&[], &[key.expose()], &info).pieces::<2>();
         assert_eq!(hkdf_zero_salt_64(&key, &info), (t1, t2));
         assert_eq!(hkdf_zero_salt_first32(&key, &info), hkdf_zero_salt_64(&key, &info).0);
-
-        let extractor = Extractor::new(b"Undertone public salt");
-        for length in [0, 1, 32, 55, 56, 64, 200] {
-            let input = vec![0xEE; length];
-            assert_eq!(extractor.extract(&[&input]).expose(), &hmac(b"Undertone public salt", &[&input]));
-        }
     }
 }

@@ -7,6 +7,7 @@ pub mod aead;
 pub mod agreement;
 #[cfg(feature = "signal")]
 pub mod cbc;
+pub mod chain;
 #[cfg(feature = "signal")]
 pub mod ctr;
 pub mod ed25519;

@@ -3,12 +3,12 @@
 #[cfg(feature = "__internals")]
 pub use counters::{Work, during};
 #[cfg(feature = "__internals")]
-pub(in crate::crypto) use counters::{header_opening, hmac};
+pub(in crate::crypto) use counters::{derivation, header_opening};
 
-/// One HMAC was computed.
+/// One HMAC or one step of a native chain was computed.
 #[cfg(not(feature = "__internals"))]
 #[inline(always)]
-pub(in crate::crypto) const fn hmac() {}
+pub(in crate::crypto) const fn derivation() {}
 
 /// One encrypted header was tried.
 #[cfg(not(feature = "__internals"))]
@@ -22,17 +22,17 @@ mod counters {
     /// What was computed on this thread.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Work {
-        /// HMACs outside of a longer HKDF's expansion: one or two for a chain step.
-        pub hmacs: u64,
+        /// Steps of native chains, and HMACs outside of a longer HKDF's expansion: up to three for a step of the Signal profile.
+        pub derivations: u64,
         /// Encrypted headers that were tried.
         pub header_openings: u64,
     }
 
-    thread_local!(static DONE: Cell<Work> = const { Cell::new(Work { hmacs: 0, header_openings: 0 }) });
+    thread_local!(static DONE: Cell<Work> = const { Cell::new(Work { derivations: 0, header_openings: 0 }) });
 
-    pub fn hmac() {
+    pub fn derivation() {
         let done = DONE.get();
-        DONE.set(Work { hmacs: done.hmacs + 1, ..done });
+        DONE.set(Work { derivations: done.derivations + 1, ..done });
     }
 
     pub fn header_opening() {
@@ -46,7 +46,7 @@ mod counters {
         let result = task();
         let after = DONE.get();
         let work =
-            Work { hmacs: after.hmacs - before.hmacs, header_openings: after.header_openings - before.header_openings };
+            Work { derivations: after.derivations - before.derivations, header_openings: after.header_openings - before.header_openings };
         (result, work)
     }
 }

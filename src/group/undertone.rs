@@ -3,15 +3,15 @@
 use super::context::{ChainOwner, GroupContext};
 use super::form::{Distribution, GroupHeader, GroupProfile, Held};
 use crate::crypto::aead::{self, TAG};
+use crate::crypto::chain;
 use crate::crypto::ed25519::{SigningSecret, VerifyingKey};
-use crate::crypto::kdf::{Extractor, hkdf};
+use crate::crypto::kdf::hkdf;
 use crate::crypto::{ConstantTimeEq, Secret, hash, random};
 use crate::error::{Fault, Result};
 use crate::profile::{MAX_PLAINTEXT, Undertone, check_type, prefix};
 use crate::rule::{self, Rule};
 use crate::wire::{Address, Reader, Writer};
 use rand_core::TryCryptoRng;
-use std::sync::LazyLock;
 
 /// The first byte of a group message: version 1, type 3.
 const GROUP_MESSAGE: u8 = 0x13;
@@ -24,8 +24,7 @@ const BODY_START: usize = 1 + 16 + 24 + HEADER + TAG;
 const SIGNATURE: usize = 64;
 const SIGNATURE_LABEL: &[u8] = b"Undertone_1_group_signature";
 
-static CHAIN_NEXT: LazyLock<Extractor> = LazyLock::new(|| Extractor::new(b"Undertone_1_group_chain_next"));
-static CHAIN_KEY: LazyLock<Extractor> = LazyLock::new(|| Extractor::new(b"Undertone_1_group_chain_key"));
+const CHAIN: chain::Label = *b"U1_group";
 
 /// What the readers of a native chain know of it.
 pub struct UndertoneChain {
@@ -115,11 +114,11 @@ impl GroupProfile for Undertone {
     }
 
     fn group_step(key: &Secret<32>, n: u32) -> (Secret<32>, Secret<32>) {
-        (Self::group_walk(key, n), CHAIN_KEY.extract(&[key.expose(), &n.to_be_bytes()]))
+        chain::step(key, CHAIN, n)
     }
 
     fn group_walk(key: &Secret<32>, n: u32) -> Secret<32> {
-        CHAIN_NEXT.extract(&[key.expose(), &n.to_be_bytes()])
+        Self::group_step(key, n).0
     }
 
     fn encode_distribution(chain: &UndertoneChain, owner: &ChainOwner, key: &Secret<32>, n: u32) -> Vec<u8> {

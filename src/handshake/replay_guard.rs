@@ -1,17 +1,14 @@
 //! Which first messages a reusable prekey has served (PQ-20, B9; docs/protocol.md, section 4.4).
 
 use crate::crypto::agreement::AgreementKey;
-use crate::crypto::kdf::Extractor;
+use crate::crypto::kdf::hmac;
 use crate::error::{Error, Fault, Result};
 use crate::rule::{self, Rule};
 use crate::wire::{Reader, Writer};
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 /// How many first messages one prekey serves.
 pub const REPLAY_GUARD: usize = 1024;
-
-static REPLAY: LazyLock<Extractor> = LazyLock::new(|| Extractor::new(b"Undertone_1_replay"));
 
 /// The first messages that were accepted with one prekey. It is erased with the prekey, and never forgets before: full, it refuses all.
 #[derive(Default)]
@@ -23,8 +20,7 @@ impl ReplayGuard {
     /// What is recorded of a first message. `kem_prekey_id` is 0 in X3DH.
     pub fn value(signed_prekey_id: u32, kem_prekey_id: u32, base_key: &AgreementKey) -> [u8; 32] {
         let ids = [signed_prekey_id.to_be_bytes(), kem_prekey_id.to_be_bytes()];
-        let value = REPLAY.extract(&[ids.as_flattened(), base_key.as_bytes()]);
-        *value.expose()
+        hmac(b"Undertone_1_replay", &[ids.as_flattened(), base_key.as_bytes()])
     }
 
     /// Whether a first message may be accepted.

@@ -1,13 +1,13 @@
 //! What differs between the profiles in the post-quantum ratchet: labels and the steps of its chains.
 
 use crate::crypto::Secret;
-use crate::crypto::kdf::{Extractor, hkdf};
+use crate::crypto::chain;
+use crate::crypto::kdf::hkdf;
 #[cfg(feature = "signal")]
 use crate::crypto::kdf::{hkdf_zero_salt_64, hkdf_zero_salt_first32};
 #[cfg(feature = "signal")]
 use crate::profile::Signal;
 use crate::profile::Undertone;
-use std::sync::LazyLock;
 
 /// The labels and the chain steps of a profile's post-quantum ratchet.
 pub trait PostQuantumProfile {
@@ -49,11 +49,11 @@ impl PostQuantumProfile for Undertone {
     }
 
     fn chain_step(chain: &Secret<32>, index: u32) -> (Secret<32>, Secret<32>) {
-        (Self::chain_walk(chain, index), KEY.extract(&[chain.expose(), &index.to_be_bytes()]))
+        chain::step(chain, CHAIN, index)
     }
 
     fn chain_walk(chain: &Secret<32>, index: u32) -> Secret<32> {
-        NEXT.extract(&[chain.expose(), &index.to_be_bytes()])
+        Self::chain_step(chain, index).0
     }
 }
 
@@ -81,8 +81,7 @@ impl PostQuantumProfile for Signal {
     }
 }
 
-static NEXT: LazyLock<Extractor> = LazyLock::new(|| Extractor::new(b"Undertone_1_pq_chain_next"));
-static KEY: LazyLock<Extractor> = LazyLock::new(|| Extractor::new(b"Undertone_1_pq_chain_key"));
+const CHAIN: chain::Label = *b"U1_pqchn";
 #[cfg(feature = "signal")]
 const SIGNAL_NEXT: &[u8] = b"Signal PQ Ratchet V1 Chain Next";
 

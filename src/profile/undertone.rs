@@ -8,7 +8,8 @@ pub use identity::{UndertoneIdentityKey, UndertoneIdentityKeyPair};
 
 use crate::crypto::aead::{self, TAG};
 use crate::crypto::agreement::AgreementKey;
-use crate::crypto::kdf::{Extractor, hkdf};
+use crate::crypto::chain;
+use crate::crypto::kdf::hkdf;
 use crate::crypto::kem::MlKem1024;
 use crate::crypto::{Secret, hash, random};
 use crate::error::{Error, Fault, Result};
@@ -19,7 +20,6 @@ use crate::profile::{
 use crate::rule::{self, Rule};
 use crate::wire::{Reader, Writer};
 use rand_core::TryCryptoRng;
-use std::sync::LazyLock;
 
 /// The native wire profile: encrypted headers, one Ed25519 identity key, ML-KEM-1024, the whole transcript in the key schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +36,7 @@ const BODY_START: usize = 1 + 16 + 24 + HEADER + TAG;
 const PQXDH: &[u8] = b"Undertone_1_pqxdh_X25519_SHA-256_ML-KEM-1024";
 const X3DH: &[u8] = b"Undertone_1_x3dh_X25519_SHA-256";
 
-static CHAIN_NEXT: LazyLock<Extractor> = LazyLock::new(|| Extractor::new(b"Undertone_1_chain_next"));
-static CHAIN_KEY: LazyLock<Extractor> = LazyLock::new(|| Extractor::new(b"Undertone_1_chain_key"));
+const CHAIN: chain::Label = *b"U1_chain";
 
 /// The label of a suite: the first field of its transcript and the beginning of its KDF info (PQ-1, PQ-6).
 pub const fn suite_label(suite: Suite) -> &'static [u8] {
@@ -151,11 +150,11 @@ impl Profile for Undertone {
     }
 
     fn classical_step(chain: &Secret<32>, n: u32) -> (Secret<32>, Secret<32>) {
-        (Self::classical_walk(chain, n), CHAIN_KEY.extract(&[chain.expose(), &n.to_be_bytes()]))
+        chain::step(chain, CHAIN, n)
     }
 
     fn classical_walk(chain: &Secret<32>, n: u32) -> Secret<32> {
-        CHAIN_NEXT.extract(&[chain.expose(), &n.to_be_bytes()])
+        Self::classical_step(chain, n).0
     }
 
     fn previous_count(sent: u32) -> u32 {

@@ -1,4 +1,4 @@
-//! B31: a counter that demands more derivations, or more kept keys, than a receiver can afford. Work is counted in HMACs, not in time.
+//! B31: a counter that demands more derivations, or more kept keys, than a receiver can afford. Work is counted in derivations, not in time.
 
 use crate::session_world::{Person, acquainted, code, flipped, round};
 use undertone::crypto::work::{Work, during};
@@ -40,16 +40,19 @@ fn a_forged_jump_is_bounded() {
     for (n, index) in [(JUMP + 1, 2), (u32::MAX, 2), (u32::MAX - 1, 2)] {
         let (refused, work) = refuse(&mut bob, &forged(&overheard, n, index));
         assert!(["message.too_far_ahead", "session.exhausted"].contains(&refused), "{refused}");
-        assert!(work.hmacs < MESSAGE, "{work:?}");
+        assert!(work.derivations < MESSAGE, "{work:?}");
     }
     for index in [JUMP + 10, u32::MAX - 1, u32::MAX] {
         let (refused, work) = refuse(&mut bob, &forged(&overheard, 0, index));
         assert!(["message.too_far_ahead", "session.exhausted"].contains(&refused), "{refused}");
-        assert!(work.hmacs < MESSAGE, "{work:?}");
+        assert!(work.derivations < MESSAGE, "{work:?}");
     }
     let (refused, work) = refuse(&mut bob, &forged(&overheard, JUMP, JUMP));
     assert_eq!(refused, "message.authentication");
-    assert!(work.hmacs > u64::from(JUMP) && work.hmacs < u64::from(JUMP) * (1 + STEP) + MESSAGE, "{work:?}");
+    assert!(
+        work.derivations > u64::from(JUMP) && work.derivations < u64::from(JUMP) * (1 + STEP) + MESSAGE,
+        "{work:?}"
+    );
     assert_eq!(bob.read(&overheard).unwrap().plaintext, b"text");
 }
 
@@ -62,7 +65,7 @@ fn without_the_limit_a_jump_is_walked() {
     assert_eq!(code(bob.read_as(EnvelopeKind::Message, &forged)), "message.too_far_ahead");
     let (refused, work) = during(|| without(Rule::Dr7, || code(bob.read_as(EnvelopeKind::Message, &forged))));
     assert_eq!(refused, "message.authentication");
-    assert!(work.hmacs > u64::from(JUMP));
+    assert!(work.derivations > u64::from(JUMP));
 }
 
 /// B31, HE-6, SE-10: ten archived sessions on which a forgery is tried in turn cost no more than one envelope may; without that budget each of them is walked.
@@ -78,9 +81,9 @@ fn archived_sessions_share_one_budget() {
     let overheard = alice.write(b"text").unwrap();
     let forged = forged(&overheard, JUMP, JUMP);
     let (_, work) = refuse(&mut bob, &forged);
-    assert!(work.hmacs <= PER_ENVELOPE * (1 + STEP) + 11 * MESSAGE, "{work:?}");
+    assert!(work.derivations <= PER_ENVELOPE * (1 + STEP) + 11 * MESSAGE, "{work:?}");
     let (_, work) = during(|| without(Rule::B31, || bob.read_as(EnvelopeKind::Message, &forged).is_ok()));
-    assert!(work.hmacs > 3 * PER_ENVELOPE * (1 + STEP), "{work:?}");
+    assert!(work.derivations > 3 * PER_ENVELOPE * (1 + STEP), "{work:?}");
 }
 
 /// B31, DR-6: a native message, forged in any byte, costs not a single chain step: its header authenticates it first. With 40 archived sessions neither.
@@ -101,13 +104,13 @@ fn a_native_forgery_walks_no_chain() {
             let forged = flipped(&sent.bytes, byte * 8);
             let (refused, work) = during(|| code(bob.read_as(EnvelopeKind::Message, &forged)));
             assert_ne!(refused, "no error");
-            assert_eq!(work.hmacs, 0, "byte {byte}");
+            assert_eq!(work.derivations, 0, "byte {byte}");
             assert!(work.header_openings <= 1, "byte {byte}");
         }
         assert_eq!(bob.state(), before);
         let (read, work) = during(|| bob.read(&sent).unwrap().plaintext);
         assert_eq!(read, b"text");
-        assert!(work.hmacs > 100, "the counter counts: {work:?}");
+        assert!(work.derivations > 100, "the counter counts: {work:?}");
     }
 }
 

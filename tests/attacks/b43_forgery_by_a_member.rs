@@ -3,7 +3,7 @@
 use crate::group_world::{Alice, NOW, code, context};
 use undertone::crypto::Secret;
 use undertone::crypto::ed25519::SigningSecret;
-use undertone::crypto::{aead, hash, kdf};
+use undertone::crypto::{aead, chain, hash, kdf};
 use undertone::profile::IdentityKey;
 use undertone::rule::{Rule, without};
 
@@ -22,8 +22,10 @@ fn forge(alice: &Alice, distribution: &[u8], text: &[u8]) -> Vec<u8> {
         chain_id,
     ]);
     let (header_cipher, tag) = kdf::hkdf::<48>(&[], &[header_key], &[b"Undertone_1_group_header"]).split::<32, 16>();
-    let seed = kdf::hmac(b"Undertone_1_group_chain_key", &[chain_key, n]);
-    let (key, nonce) = kdf::hkdf::<44>(&binding, &[&seed], &[b"Undertone_1_group_message_key"]).split::<32, 12>();
+    let position = u32::from_be_bytes(n.try_into().unwrap());
+    let (_, seed) = chain::step(&Secret::from_slice(chain_key).unwrap(), *b"U1_group", position);
+    let (key, nonce) =
+        kdf::hkdf::<44>(&binding, &[seed.expose()], &[b"Undertone_1_group_message_key"]).split::<32, 12>();
 
     let header = [n, &[0; 12]].concat();
     let mut message = [&[0x13], tag.expose().as_slice(), &[9; 24], &[0; 16]].concat();

@@ -10,6 +10,8 @@ import hmac
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from kyber_py.ml_kem import ML_KEM_768, ML_KEM_1024
 
@@ -33,12 +35,12 @@ LABELS = {
     name: b"Undertone_1_" + name.encode()
     for name in (
         "prekey", "pqxdh_X25519_SHA-256_ML-KEM-1024", "x3dh_X25519_SHA-256", "first_seal", "binding", "root",
-        "chain_next", "chain_key", "message_key", "header", "safety_number", "replay", "group_header",
-        "pq_chain_start", "pq_chain_epoch", "pq_chain_next", "pq_chain_key", "braid_authenticator", "braid_header",
-        "braid_ciphertext", "braid_epoch", "group_binding", "group_chain_next", "group_chain_key",
-        "group_message_key", "group_signature",
+        "message_key", "header", "safety_number", "replay", "group_header",
+        "pq_chain_start", "pq_chain_epoch", "braid_authenticator", "braid_header",
+        "braid_ciphertext", "braid_epoch", "group_binding", "group_message_key", "group_signature",
     )
 }
+LABELS |= {name: b"U1_" + name.encode() for name in ("chain", "pqchn", "group")}
 PQXDH, X3DH = LABELS["pqxdh_X25519_SHA-256_ML-KEM-1024"], LABELS["x3dh_X25519_SHA-256"]
 
 FORWARD_JUMP, SKIPPED_KEYS, RECEIVING_CHAINS, SENDER_KEYS = 25_000, 2_000, 5, 5
@@ -124,6 +126,12 @@ def unseal(key, nonce, ad, sealed, code="message.authentication"):
         return ChaCha20Poly1305(key).decrypt(nonce, sealed, ad)
     except InvalidTag:
         raise Refused(code) from None
+
+
+def step(key, label, n):
+    """The next chain key and the seed: one block of ChaCha20, RFC 8439, section 2.3."""
+    cipher = Cipher(ChaCha20(key, bytes(4) + label + u32(n)), None)
+    return pieces(cipher.encryptor().update(bytes(64)), 32, 32)
 
 
 def hchacha20(key, nonce16):
@@ -579,7 +587,7 @@ def root_step(root, secret, public):
 
 def chain_step(chain, n):
     """chain(n + 1), seed(n)."""
-    return extract(LABELS["chain_next"], chain + u32(n)), extract(LABELS["chain_key"], chain + u32(n))
+    return step(chain, LABELS["chain"], n)
 
 
 def message_key(pq_key, seed):
@@ -758,7 +766,7 @@ def pq_add(root, epoch_secret):
 
 def pq_step(chain, i):
     """chain(i), pq key(i) from chain(i - 1)."""
-    return extract(LABELS["pq_chain_next"], chain + u32(i)), extract(LABELS["pq_chain_key"], chain + u32(i))
+    return step(chain, LABELS["pqchn"], i)
 
 
 class PostQuantumRatchet:
@@ -1053,7 +1061,7 @@ def group_binding(group, epoch, membership, identity, address, chain_id):
 
 
 def group_step(chain, n):
-    return (extract(LABELS["group_chain_next"], chain + u32(n)), extract(LABELS["group_chain_key"], chain + u32(n)))
+    return step(chain, LABELS["group"], n)
 
 
 def group_message_key(binding, seed):
