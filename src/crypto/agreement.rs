@@ -130,20 +130,25 @@ impl fmt::Debug for AgreementSecret {
     }
 }
 
+/// 1 as an element of the field.
+pub(in crate::crypto) const ONE: [u8; 32] = {
+    let mut one = [0; 32];
+    one[0] = 1;
+    one
+};
+/// -1 as an element of the field.
+pub(in crate::crypto) const MINUS_ONE: [u8; 32] = {
+    let mut minus_one = [0xFF; 32];
+    minus_one[0] = 0xEC;
+    minus_one[31] = 0x7F;
+    minus_one
+};
+
 /// The canonical u-coordinates of order 1, 2, 4 and 8 on the curve and on its twist: 0, 1, -1 and two of order 8.
 const LOW_ORDER: [[u8; 32]; 5] = [
     [0; 32],
-    {
-        let mut one = [0; 32];
-        one[0] = 1;
-        one
-    },
-    {
-        let mut minus_one = [0xFF; 32];
-        minus_one[0] = 0xEC;
-        minus_one[31] = 0x7F;
-        minus_one
-    },
+    ONE,
+    MINUS_ONE,
     [
         0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09,
         0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
@@ -155,7 +160,7 @@ const LOW_ORDER: [[u8; 32]; 5] = [
 ];
 
 /// Below p = 2^255 - 19, whose little-endian bytes are ED, thirty FF and 7F.
-fn is_canonical(bytes: &[u8; 32]) -> bool {
+pub(in crate::crypto) fn is_canonical(bytes: &[u8; 32]) -> bool {
     let [first, middle @ .., last] = bytes;
     *last < 0x7F || (*last == 0x7F && (*first < 0xED || middle.iter().any(|byte| *byte != 0xFF)))
 }

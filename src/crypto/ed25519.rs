@@ -1,6 +1,6 @@
 //! Ed25519 (RFC 8032) with strict verification, and the X25519 key that belongs to each Ed25519 key.
 
-use crate::crypto::agreement::{AgreementKey, AgreementSecret};
+use crate::crypto::agreement::{self, AgreementKey, AgreementSecret};
 use crate::crypto::edwards;
 use crate::crypto::hash::sha512;
 use crate::crypto::secret::Secret;
@@ -30,18 +30,25 @@ impl VerifyingKey {
     /// # Errors
     /// `key.length`, `key.not_canonical` (or no point at all), `key.low_order`, `key.torsion`.
     pub fn admit(bytes: &[u8]) -> Result<Self> {
+        let key = Self::restore(bytes)?;
+        if rule::on(Rule::P5) && !key.negated.is_torsion_free() {
+            return Err(Fault::KeyTorsion.into());
+        }
+        Ok(key)
+    }
+
+    /// A key out of a record of our own: it was admitted before it was stored. What costs little is checked again, the subgroup is not.
+    ///
+    /// # Errors
+    /// `key.length`, `key.not_canonical` (or no point at all), `key.low_order`.
+    pub fn restore(bytes: &[u8]) -> Result<Self> {
         let encoded: [u8; 32] = bytes.try_into().map_err(|_| Fault::KeyLength)?;
-        let point = CompressedEdwardsY(encoded).decompress().ok_or(Fault::KeyNotCanonical)?;
-        if point.compress().0 != encoded {
+        if !is_canonical(&encoded) {
             return Err(Fault::KeyNotCanonical.into());
         }
-        if rule::on(Rule::P5) {
-            if point.is_small_order() {
-                return Err(Fault::KeyLowOrder.into());
-            }
-            if !point.is_torsion_free() {
-                return Err(Fault::KeyTorsion.into());
-            }
+        let point = CompressedEdwardsY(encoded).decompress().ok_or(Fault::KeyNotCanonical)?;
+        if rule::on(Rule::P5) && point.is_small_order() {
+            return Err(Fault::KeyLowOrder.into());
         }
         Ok(Self::computed(encoded, point))
     }
@@ -71,6 +78,15 @@ impl VerifyingKey {
     fn computed(encoded: [u8; 32], point: EdwardsPoint) -> Self {
         Self { encoded, negated: -point, agreement: AgreementKey::computed(point.to_montgomery()) }
     }
+}
+
+/// Whether the encoding is the only one of its point: y is below p, and the sign bit is zero where x is, at y = 1 and y = -1.
+fn is_canonical(encoded: &[u8; 32]) -> bool {
+    let mut y = *encoded;
+    let [.., last] = &mut y;
+    let sign = *last & 0x80;
+    *last &= 0x7F;
+    agreement::is_canonical(&y) && (sign == 0 || (y != agreement::ONE && y != agreement::MINUS_ONE))
 }
 
 impl PartialEq for VerifyingKey {
@@ -161,6 +177,7 @@ impl fmt::Debug for SigningSecret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use curve25519_dalek::constants::EIGHT_TORSION;
 
     fn unhex<const N: usize>(text: &str) -> [u8; N] {
         hex::decode(text).unwrap().try_into().unwrap()
@@ -191,6 +208,34 @@ mod tests {
             forged[byte] ^= 0x10;
             assert_eq!(key.verify(&[&[0xaf, 0x82]], &forged), Err(Fault::Signature.into()));
         }
+    }
+
+    /// P-4, P-5: what a record holds is read as it was admitted, and what is no key is refused; only the subgroup is taken for granted.
+    #[test]
+    fn a_stored_key_is_checked_but_for_its_subgroup() {
+        let secret = SigningSecret::from_seed(Secret::new([0x33; 32]));
+        let point = CompressedEdwardsY(*secret.verifying_key().as_bytes()).decompress().unwrap();
+        let restored = VerifyingKey::restore(&point.compress().0).unwrap();
+        assert_eq!(restored, *secret.verifying_key());
+        assert_eq!(restored.agreement_key(), secret.verifying_key().agreement_key());
+        for torsion in EIGHT_TORSION {
+            let low = torsion.compress().0;
+            assert_eq!(VerifyingKey::restore(&low), Err(Fault::KeyLowOrder.into()));
+            let mixed = (point + torsion).compress().0;
+            assert!(VerifyingKey::restore(&mixed).is_ok());
+            assert_eq!(VerifyingKey::admit(&mixed).is_ok(), low == EIGHT_TORSION[0].compress().0);
+        }
+        let other_sign = |mut bytes: [u8; 32]| {
+            bytes[31] ^= 0x80;
+            bytes
+        };
+        let mut above = [0xFF; 32];
+        (above[0], above[31]) = (0xF0, 0x7F);
+        for bytes in [other_sign(agreement::ONE), other_sign(agreement::MINUS_ONE), above, other_sign(above)] {
+            assert_eq!(VerifyingKey::restore(&bytes), Err(Fault::KeyNotCanonical.into()));
+            assert_eq!(VerifyingKey::admit(&bytes), Err(Fault::KeyNotCanonical.into()));
+        }
+        assert_eq!(VerifyingKey::restore(&[0; 31]), Err(Fault::KeyLength.into()));
     }
 
     /// XE-10: the two halves of the birational map agree: the secret's X25519 key is the public key's.

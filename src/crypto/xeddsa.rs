@@ -41,11 +41,19 @@ impl XeddsaKey {
     /// # Errors
     /// XE-6: `key.torsion` if the point is on the twist or outside the prime-order subgroup.
     pub fn new(key: &AgreementKey) -> Result<Self> {
-        let point = MontgomeryPoint(*key.as_bytes()).to_edwards(0).ok_or(Fault::KeyTorsion)?;
-        if rule::on(Rule::Xe6) && !point.is_torsion_free() {
+        let key = Self::completed(key)?;
+        if rule::on(Rule::Xe6) && !key.negated.is_torsion_free() {
             return Err(Fault::KeyTorsion.into());
         }
-        Ok(Self::computed(*key, point))
+        Ok(key)
+    }
+
+    /// A key out of a record of our own: it was admitted before it was stored. What costs little is checked again, the subgroup is not.
+    ///
+    /// # Errors
+    /// `key.length`, `key.not_canonical`, `key.low_order`, or `key.torsion` for a point on the twist.
+    pub fn restore(bytes: &[u8]) -> Result<Self> {
+        Self::completed(&AgreementKey::admit_ephemeral(bytes)?)
     }
 
     /// The key for agreements.
@@ -68,6 +76,11 @@ impl XeddsaKey {
         *last |= sign;
         let negated = if sign == 0 { self.negated } else { -self.negated };
         edwards::verify(&encoded, &negated, parts, &signature)
+    }
+
+    fn completed(key: &AgreementKey) -> Result<Self> {
+        let point = MontgomeryPoint(*key.as_bytes()).to_edwards(0).ok_or(Fault::KeyTorsion)?;
+        Ok(Self::computed(*key, point))
     }
 
     /// `point` must have sign bit 0.

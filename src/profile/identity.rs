@@ -14,6 +14,13 @@ pub trait IdentityKey: Clone + PartialEq + Eq + Debug + Send + Sync {
     /// A `key.*` code for a wrong length or type, a key that is not canonical, of low order, or outside the prime-order subgroup.
     fn admit(bytes: &[u8]) -> Result<Self>;
 
+    /// Reads a key out of a record of our own, where it came after it was admitted: the subgroup is not checked again, which is most of the
+    /// time of reading a session.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit), but for the subgroup.
+    fn restore(bytes: &[u8]) -> Result<Self>;
+
     /// The key as it stands on the wire.
     fn to_bytes(&self) -> Vec<u8>;
 

@@ -81,7 +81,7 @@ impl<P: HandshakeProfile> Session<P> {
         self.ratchet.encode(out);
     }
 
-    /// `known` is an identity key that was admitted already: admitting one costs more than reading all the rest.
+    /// `known` is an identity key that was read already: reading one costs more than all the rest.
     fn decode(input: &mut Reader<'_>, ends: &Ends<'_, P>, known: Option<P::IdentityKey>) -> Result<Self> {
         let fault = input.fault();
         let role = match input.u8()? {
@@ -94,7 +94,7 @@ impl<P: HandshakeProfile> Session<P> {
         let bytes = identity_bytes(input)?;
         let remote_identity = match known {
             Some(known) if known.to_bytes() == bytes => known,
-            _ => P::IdentityKey::admit(bytes).map_err(|_| Error::from(fault))?,
+            _ => P::IdentityKey::restore(bytes).map_err(|_| Error::from(fault))?,
         };
         let remote_registration_id = input.u32()?;
         let base_key = AgreementKey::admit_ephemeral(input.array::<32>()?).map_err(|_| fault)?;
@@ -124,7 +124,7 @@ fn write_identity<P: HandshakeProfile>(identity: &P::IdentityKey, out: &mut Writ
 }
 
 fn read_identity<P: HandshakeProfile>(input: &mut Reader<'_>) -> Result<P::IdentityKey> {
-    P::IdentityKey::admit(identity_bytes(input)?).map_err(|_| Fault::RecordCorrupt.into())
+    P::IdentityKey::restore(identity_bytes(input)?).map_err(|_| Fault::RecordCorrupt.into())
 }
 
 fn identity_bytes<'a>(input: &mut Reader<'a>) -> Result<&'a [u8]> {

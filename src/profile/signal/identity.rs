@@ -5,7 +5,7 @@ use crate::crypto::xeddsa::{XeddsaKey, XeddsaSecret};
 use crate::crypto::{Secret, Zeroizing};
 use crate::error::Result;
 use crate::profile::{IdentityKey, IdentityKeyPair, Statement};
-use crate::wire::signal::{PUBLIC_KEY, admit_verifying_key, encode_agreement_key};
+use crate::wire::signal::{PUBLIC_KEY, admit_verifying_key, encode_agreement_key, restore_verifying_key};
 use rand_core::TryCryptoRng;
 
 /// A public identity key: 33 bytes on the wire, `05` and the u-coordinate.
@@ -39,6 +39,10 @@ impl IdentityKey for SignalIdentityKey {
     /// B7, XE-6: exactly 33 bytes, canonical, of the prime-order subgroup. Official clients take any.
     fn admit(bytes: &[u8]) -> Result<Self> {
         admit_verifying_key(bytes).map(Self::from)
+    }
+
+    fn restore(bytes: &[u8]) -> Result<Self> {
+        restore_verifying_key(bytes).map(Self::from)
     }
 
     fn to_bytes(&self) -> Vec<u8> {

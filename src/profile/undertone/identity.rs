@@ -31,6 +31,10 @@ impl IdentityKey for UndertoneIdentityKey {
         VerifyingKey::admit(bytes).map(Self::new)
     }
 
+    fn restore(bytes: &[u8]) -> Result<Self> {
+        VerifyingKey::restore(bytes).map(Self::new)
+    }
+
     fn to_bytes(&self) -> Vec<u8> {
         self.as_bytes().to_vec()
     }

@@ -28,7 +28,9 @@ pub use post_quantum_record::{
     StoredBraid, StoredBraidKeys, StoredBraidState, StoredChains, StoredDecoder, StoredDirection, StoredEncoder, StoredEpoch, StoredPostQuantum,
 };
 pub use prekey_message::PreKeySignalMessage;
-pub use public_key::{PUBLIC_KEY, admit_agreement_key, admit_ephemeral_key, admit_verifying_key, encode_agreement_key};
+pub use public_key::{
+    PUBLIC_KEY, admit_agreement_key, admit_ephemeral_key, admit_verifying_key, encode_agreement_key, restore_verifying_key,
+};
 pub use records::{Chain, OfficialRecord, RecordStructure, SessionStructure};
 pub use scannable_fingerprint::ScannableFingerprint;
 pub use sealed_certificate::{SenderCertificateFields, ServerCertificateFields, Signed, Signer};

@@ -34,6 +34,14 @@ pub fn admit_verifying_key(bytes: &[u8]) -> Result<XeddsaKey> {
     XeddsaKey::admit(untyped(bytes)?)
 }
 
+/// Reads a verifying key out of a record of our own.
+///
+/// # Errors
+/// `key.type`, `key.length`, and what [`XeddsaKey::restore`] refuses.
+pub fn restore_verifying_key(bytes: &[u8]) -> Result<XeddsaKey> {
+    XeddsaKey::restore(untyped(bytes)?)
+}
+
 /// Admits a ratchet key, which an authenticated message vouches for.
 ///
 /// # Errors
