@@ -10,6 +10,7 @@
 #[allow(missing_docs, dead_code, reason = "each name is the id of the requirement that documents it")]
 pub enum Rule {
     B11,
+    B15,
     B16,
     B31,
     B38,
@@ -21,6 +22,7 @@ pub enum Rule {
     Br2,
     Br3,
     Br7,
+    Br12,
     D5,
     Dr5,
     Dr6,
@@ -51,6 +53,7 @@ pub enum Rule {
     Ss1,
     Ss2,
     Ss5,
+    X310,
     X312,
     Xe5,
     Xe6,

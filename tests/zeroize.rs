@@ -78,7 +78,7 @@ fn bytes<const N: usize>() -> [u8; N] {
 #[test]
 fn dropped_secrets_leave_nothing() {
     let _turn = TURN.lock();
-    // The control: a plain array is found.
+    // Control: a plain array is found.
     let plain: Box<[u8; 32]> = Box::new(bytes());
     assert_eq!(leaks(&bytes::<32>(), || drop(plain)), 1);
 
@@ -183,7 +183,7 @@ fn a_handshake_leaves_its_inputs_nowhere() {
         ("DH4", *base.agree(&one_time).unwrap().expose()),
         ("the KEM's secret", *shared.expose()),
     ];
-    // The control: what the handshake is made for is found in what it returns.
+    // Control: what the handshake is made for is found in what it returns.
     let root = *begin().secrets.root.expose();
     assert_eq!(leaks(&root, || give_back(begin())), 1);
 

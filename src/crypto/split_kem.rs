@@ -152,7 +152,8 @@ impl SplitEncapsulation {
         let order =
             |state| [false, true].into_iter().find(|&swapped| is_state(state, swapped)).ok_or(Fault::RecordCorrupt);
         let mut state = Box::new(Secret::new(*state));
-        if order(state.expose())? != order(own.state.expose())? {
+        let is_swapped = order(state.expose())? != order(own.state.expose())?;
+        if is_swapped && rule::on(Rule::Br12) {
             let mut swapped = *state.expose();
             let (coefficients, _) = swapped.split_at_mut(COEFFICIENTS * 2);
             coefficients.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.reverse());
@@ -276,6 +277,11 @@ mod tests {
         assert_eq!(SplitEncapsulation::finish_official(&state, key_pair.vector()), Ok(ct2));
         state[..COEFFICIENTS * 2].as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.reverse());
         assert_eq!(SplitEncapsulation::finish_official(&state, key_pair.vector()), Ok(ct2));
+        #[cfg(feature = "__internals")]
+        {
+            let misread = || SplitEncapsulation::finish_official(&state, key_pair.vector());
+            assert_ne!(rule::without(Rule::Br12, misread), Ok(ct2));
+        }
         state[COEFFICIENTS * 2 - 1] = 0x55;
         let corrupt = Err(Fault::RecordCorrupt.into());
         assert_eq!(SplitEncapsulation::finish_official(&state, key_pair.vector()), corrupt);

@@ -167,7 +167,10 @@ impl<P: HandshakeProfile> PrekeyBundle<P> {
     /// X3-12, B12: without a KEM prekey there is no handshake, unless the caller named the policy that allows it.
     fn suite(&self, policy: HandshakePolicy) -> Result<(Suite, HandshakeStrength)> {
         match &self.kem {
-            Some(kem) if kem.terms.last_resort => Ok((Suite::Pqxdh, HandshakeStrength::LastResort)),
+            // X3-10, B14: whoever empties a device's stock is seen to have done it.
+            Some(kem) if kem.terms.last_resort && rule::on(Rule::X310) => {
+                Ok((Suite::Pqxdh, HandshakeStrength::LastResort))
+            }
             Some(_) => Ok((Suite::Pqxdh, HandshakeStrength::OneTime)),
             None if P::KNOWS_X3DH && (policy.allows_x3dh() || !rule::on(Rule::X312)) => {
                 Ok((Suite::X3dh, HandshakeStrength::WithoutPostQuantum))

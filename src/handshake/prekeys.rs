@@ -105,7 +105,7 @@ impl<P: HandshakeProfile> Prekeys<P> {
         let is_held = |(one_time, kem): &(OneTimePrekeyPair<P>, KemPrekeyPair<P>)| {
             self.one_time.contains_key(&one_time.id()) || self.holds_kem(kem.id())
         };
-        if added.iter().any(is_held) {
+        if rule::on(Rule::B15) && added.iter().any(is_held) {
             return Err(Fault::PrekeyExists.into());
         }
         for (one_time, kem) in added {

@@ -216,6 +216,13 @@ fn a_changed_ct1_shows_in_the_mac() {
     let last = until(&mut bob, &mut alice, |header| is_chunk(header, 6, 4));
     alice.refuse(&last.0, Fault::BraidAuthentication);
     assert_eq!(alice.ratchet.epochs_completed(), 0);
+    #[cfg(feature = "__internals")]
+    {
+        use crate::rule::{Rule, without};
+        let (_, change) = without(Rule::Br3, || alice.stage(&last.0)).unwrap();
+        alice.ratchet.apply(change, 0);
+        assert_eq!(alice.ratchet.epochs_completed(), 1, "an epoch whose secret the peer does not have");
+    }
 }
 
 /// BR-7, B30: a chunk that contradicts one held is refused while its part is incomplete, and ignored afterwards.
@@ -230,7 +237,13 @@ fn contradictions_are_refused() {
         BraidPayload::Hdr(Chunk { index: chunk.index, bytes })
     };
     let payload = contradiction(first.0.payload.chunk().unwrap());
-    bob.refuse(&PostQuantumHeader { payload: payload.clone(), ..second.0.clone() }, Fault::BraidConflict);
+    let contradicting = PostQuantumHeader { payload: payload.clone(), ..second.0.clone() };
+    bob.refuse(&contradicting, Fault::BraidConflict);
+    #[cfg(feature = "__internals")]
+    {
+        use crate::rule::{Rule, without};
+        assert!(without(Rule::Br7, || bob.stage(&contradicting)).is_ok());
+    }
     bob.receive(&second);
     let third = alice.send();
     bob.receive(&third);

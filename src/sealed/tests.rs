@@ -304,6 +304,11 @@ fn a_message_to_many_is_delivered_to_each() {
     let swapped = [&delivered[0][..33], &delivered[1][33..49], &delivered[0][49..]].concat();
     let receiver = Receiver { identity: &people[0], ..world.receiver() };
     assert_eq!(name(open(&swapped, &receiver)), "seal.sender");
+    #[cfg(feature = "__internals")]
+    {
+        use crate::rule::{Rule, without};
+        assert_eq!(without(Rule::Ss2, || name(open(&swapped, &receiver))), "opened");
+    }
 }
 
 #[test]

@@ -27,7 +27,8 @@ fn an_idle_session_does_not_hold_the_signed_prekey() {
             bob.read(&sent).unwrap();
             assert!(!holds(&bob.record.to_bytes(), &secret));
         }
-        assert!(holds(&bob.prekeys.to_bytes(), &secret), "the search finds it where it is");
+        // Control: the search finds it where it is.
+        assert!(holds(&bob.prekeys.to_bytes(), &secret));
         bob.write(b"yes").unwrap();
         assert!(!holds(&bob.record.to_bytes(), &secret));
     }

@@ -3,6 +3,7 @@
 use crate::handshake_world::{Device, NOW, fresh_rng, handshake};
 use undertone::handshake::{HandshakeStrength, PrekeyBundle, PublishedPrekey};
 use undertone::profile::{IdentityKeyPair, Undertone};
+use undertone::rule::{Rule, without};
 
 /// A server that hands out each one-time prekey once.
 struct Server {
@@ -48,6 +49,17 @@ fn a_depleted_device_is_still_reached() {
         assert_eq!((initiation.strength, acceptance.strength), (expected, expected), "fetch {fetch}");
     }
     assert_eq!(bob.prekeys.one_time_prekeys().count(), BATCH - 1, "what was fetched and never used is still held");
+}
+
+/// X3-10, B14: without the report, a stock that was emptied looks like a full one.
+#[test]
+fn depletion_is_reported() {
+    let mut alice: Device = Device::new("alice", 1, 0, 1);
+    let bob: Device = Device::new("bob", 1, 0, 2);
+    let bundle = bob.last_resort_bundle();
+    let mut strength = || handshake(&mut alice, &bob, &bundle).0.strength;
+    assert_eq!(strength(), HandshakeStrength::LastResort);
+    assert_eq!(without(Rule::X310, strength), HandshakeStrength::OneTime);
 }
 
 /// PQ-24, B14: one-time prekeys of one kind may run out before those of the other.

@@ -1,9 +1,10 @@
 //! B15: after a restart a new prekey takes the id of one that was handed out (vodozemac, issue 382).
 
-use crate::handshake_world::{DAY, Device, NOW, code, handshake};
+use crate::handshake_world::{DAY, Device, NOW, code, fresh_rng, handshake};
 use std::collections::HashSet;
 use undertone::handshake::{LocalDevice, Prekeys};
 use undertone::profile::Undertone;
+use undertone::rule::{Rule, without};
 
 /// Every id that the device publishes: (kind, id).
 fn ids(bob: &Device) -> Vec<(u8, u32)> {
@@ -56,6 +57,17 @@ fn a_counter_behind_its_ids_is_corrupt() {
         behind[last] -= 1;
         assert_eq!(code(Prekeys::<Undertone>::from_bytes(&behind)), "record.corrupt");
     }
+
+    // The counter of the one-time prekeys, set back by one: a new one takes the place of one that was handed out.
+    let mut behind = stored;
+    behind[next + 15] -= 1;
+    let lost = bob.prekeys.one_time_prekeys().last().unwrap();
+    let mut back = without(Rule::B15, || Prekeys::<Undertone>::from_bytes(&behind)).unwrap();
+    let local = LocalDevice { identity: &bob.identity, address: &bob.address, registration_id: 77 };
+    assert_eq!(code(back.add_one_time(&local, 1, NOW, &mut fresh_rng())), "prekey.exists");
+    without(Rule::B15, || back.add_one_time(&local, 1, NOW, &mut fresh_rng())).unwrap();
+    let newest = back.one_time_prekeys().last().unwrap();
+    assert!(newest.id == lost.id && newest.public != lost.public);
 }
 
 /// B15, B35: ids end; they never begin again.

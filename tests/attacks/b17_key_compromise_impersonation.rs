@@ -76,5 +76,6 @@ fn with_the_signed_prekey_it_is() {
     let (_, first, _) = handshake(&mut alice, &bob, &bob.last_resort_bundle());
     let signed = bob.prekeys.lookup(&first).unwrap().signed.agreement_secret();
     let stand_in = signed.agree(alice.identity.public().agreement_key()).unwrap();
+    // Control: with the missing agreement the same forgery succeeds.
     assert!(forged_secrets(&alice, &bob, &stand_in).1);
 }

@@ -46,7 +46,7 @@ fn coefficients_out_of_range_are_refused() {
     check::<MlKem1024>(4 * 256);
 }
 
-/// BR-2, K-3, B24: the same in the split KEM of the braid: neither another vector nor one out of range is answered.
+/// BR-2, K-3, B24, B30: the same in the split KEM of the braid: neither another vector nor one out of range is answered.
 #[test]
 fn a_wrong_vector_is_not_answered() {
     let pair = SplitKeyPair::from_seed(Secret::new([25; 64]));

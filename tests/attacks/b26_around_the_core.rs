@@ -10,6 +10,44 @@ fn bytes(length: usize, rng: &mut StdRng) -> Vec<u8> {
     (0..length).map(|_| rng.random()).collect()
 }
 
+type Seal = fn(&[u8; 32], &[u8; 12], &[u8], &[u8]) -> Vec<u8>;
+
+fn ours(key: &[u8; 32], nonce: &[u8; 12], ad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    let mut sealed = Vec::new();
+    aead::seal(&Secret::new(*key), nonce, ad, plaintext, &mut sealed);
+    sealed
+}
+
+/// The first length at which `seal` and a second implementation differ.
+fn differs_at(seal: Seal, rng: &mut StdRng) -> Option<usize> {
+    (0..=300).chain(900..=1300).chain([4095, 4096, 4097, 65_536]).find(|&length| {
+        let (key, nonce): ([u8; 32], [u8; 12]) = (rng.random(), rng.random());
+        let associated = rng.random_range(0..200);
+        let (ad, plaintext) = (bytes(associated, rng), bytes(length, rng));
+        let mut theirs = plaintext.clone();
+        let oracle = ChaCha20Poly1305::new(&key.into());
+        let tag = oracle.encrypt_inout_detached(&nonce.into(), &ad, theirs.as_mut_slice().into()).unwrap();
+        theirs.extend_from_slice(&tag);
+        seal(&key, &nonce, &ad, &plaintext) != theirs
+    })
+}
+
+/// B26: the comparison of the two implementations notices a fault at a single length.
+#[test]
+fn a_fault_at_one_length_is_noticed() {
+    let rng = &mut StdRng::seed_from_u64(25);
+    assert_eq!(differs_at(ours, rng), None);
+    // Control: one that goes wrong at the change from one implementation to the other.
+    let faulty: Seal = |key, nonce, ad, plaintext| {
+        let mut sealed = ours(key, nonce, ad, plaintext);
+        if plaintext.len() == 901 {
+            sealed[900] ^= 1;
+        }
+        sealed
+    };
+    assert_eq!(differs_at(faulty, rng), Some(901));
+}
+
 /// P-10, B26: whichever implementation the length selects, ours and a second one agree, at every length around every block and the change between the
 /// two; what is too short to hold a tag is refused, not read past.
 #[test]

@@ -52,6 +52,10 @@ fn both_are_one_error() {
             first.message = flipped(&first.message, last);
             assert_eq!(code(accept(&mut bob, &first)), "message.authentication");
         }
+        // Control: where a receiver may tell two causes apart, the codes do.
+        let mut first = open(&bob);
+        first.kem = first.kem.take().map(|(id, ciphertext)| (id + 1, ciphertext));
+        assert_eq!(code(accept(&mut bob, &first)), "prekey.unknown_kem");
         assert_eq!(bob.state(), before);
         let first = open(&bob);
         assert_eq!(accept(&mut bob, &first).unwrap(), b"text");

@@ -66,6 +66,17 @@ fn attack((name, samples, decode): &mut Decoder<'_>, rounds: usize) {
     }
 }
 
+/// B75: a decoder that panics on some input is found by the same search.
+#[test]
+fn a_decoder_that_panics_is_found() {
+    // Control: it trusts the length that the first byte states.
+    let trusting =
+        |bytes: &[u8]| bytes.split_first().is_some_and(|(length, rest)| rest[..usize::from(*length)].len() < 9);
+    let mut decoder: Decoder<'_> = ("trusting", vec![vec![2, 7, 7]], Box::new(trusting));
+    let found = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| attack(&mut decoder, 10)));
+    assert!(found.is_err());
+}
+
 /// What a device reads from the network and from its store, in either profile.
 fn devices<P: HandshakeProfile + GroupProfile>(seed: u64) {
     let (mut alice, mut bob) = acquainted::<P>(seed);

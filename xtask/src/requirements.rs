@@ -28,6 +28,11 @@ impl Requirement {
         let (first, rest) = self.id.split_at(1);
         first.to_owned() + &rest.replace('-', "").to_lowercase()
     }
+
+    /// Whether it is an attack: `B` and a number.
+    pub fn is_attack(&self) -> bool {
+        self.id.strip_prefix('B').is_some_and(|number| number.bytes().all(|one| one.is_ascii_digit()))
+    }
 }
 
 /// Reads the catalogue.

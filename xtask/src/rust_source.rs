@@ -22,6 +22,8 @@ pub struct Line {
     pub declares: Option<Item>,
     /// The innermost function, or else the innermost type, that it lies in.
     pub within: Option<Item>,
+    /// The test that it lies in, be it within a function of the test's own.
+    pub test: Option<String>,
     /// How many modules it lies in that were opened in this file.
     pub modules: usize,
 }
@@ -162,6 +164,7 @@ fn mark_items(lines: &mut [Line]) {
     let mut test_attribute = false;
     for line in lines {
         line.within = innermost(&open);
+        line.test = open.iter().flatten().find(|item| item.is_test).map(|item| item.name.clone());
         line.modules = open.iter().flatten().filter(|item| item.kind == Kind::Module).count();
         test_attribute |= line.code.contains("#[test]") || line.code.contains("::test]");
         if let Some((name, kind)) = declaration(&line.code) {

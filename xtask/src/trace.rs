@@ -11,11 +11,16 @@ use std::path::PathBuf;
 /// Whether `cargo xtask test core` insists on it.
 pub const ENFORCED: bool = true;
 
+/// How the comment in a test begins that introduces a negative control other than a rule switched off.
+const CONTROL: &str = "Control:";
+
 /// What bears one requirement.
 #[derive(Debug, Default)]
 struct Evidence {
     code: BTreeSet<String>,
     tests: BTreeSet<String>,
+    /// Whether one of the tests was seen to fail when what it tests is wrong.
+    is_controlled: bool,
 }
 
 type Evidences = HashMap<String, Evidence>;
@@ -60,6 +65,8 @@ fn trace() -> Result<(String, Vec<String>), String> {
     let mut complaints: Vec<String> = unknown.into_iter().collect();
     let open = all(&sections).filter(|one| is_open(one, &evidence));
     complaints.extend(open.map(|one| format!("{} is open: {}", one.id, one.statement)));
+    let uncontrolled = all(&sections).filter(|one| is_uncontrolled(one, &evidence));
+    complaints.extend(uncontrolled.map(|one| format!("{} has no negative control: {}", one.id, one.statement)));
     Ok((document(&sections, &evidence), complaints))
 }
 
@@ -70,6 +77,12 @@ fn all(sections: &[Section]) -> impl Iterator<Item = &Requirement> {
 /// A requirement is open until a test bears it, or the catalogue says why none does.
 fn is_open(requirement: &Requirement, evidence: &Evidences) -> bool {
     requirement.reason.is_none() && evidence.get(&requirement.id).is_none_or(|found| found.tests.is_empty())
+}
+
+/// An attack that no test carries out with success: who knows then that it is the rule that stops it?
+fn is_uncontrolled(requirement: &Requirement, evidence: &Evidences) -> bool {
+    requirement.is_attack()
+        && evidence.get(&requirement.id).is_some_and(|found| !found.tests.is_empty() && !found.is_controlled)
 }
 
 /// The ids, their switches, and the families of names that can only be ids.
@@ -116,6 +129,7 @@ fn read_file(shown: &str, text: &str, catalogue: &Catalogue, evidence: &mut Evid
     let mut bear = |id: String, is_test: bool, place: String| {
         let found = evidence.entry(id).or_default();
         if is_test {
+            found.is_controlled |= place.ends_with(')');
             found.tests.insert(place)
         } else {
             found.code.insert(place)
@@ -134,7 +148,7 @@ fn read_file(shown: &str, text: &str, catalogue: &Catalogue, evidence: &mut Evid
     }
     let is_test_file = shown.starts_with("tests/") || shown.ends_with("/tests.rs") || shown.ends_with("_tests.rs");
     let lines = rust_source::read(text);
-    let suspended = suspended_rules(&lines, catalogue);
+    let controls = controls(&lines, catalogue);
     for line in &lines {
         let in_test = is_test_file || line.in_test;
         let (ids, mistaken) = catalogue.ids_in(&line.comment);
@@ -142,7 +156,9 @@ fn read_file(shown: &str, text: &str, catalogue: &Catalogue, evidence: &mut Evid
         let subject = if line.documents_file { None } else { line.subject(&lines) };
         for id in ids {
             match &subject {
-                Some(item) if in_test && item.is_test => bear(id, true, test_place(shown, item, &suspended)),
+                Some(item) if in_test && item.is_test => {
+                    bear(id, true, test_place(shown, item, controls.get(&item.name)))
+                }
                 // What supports a test is no test, and neither is a remark between tests.
                 Some(_) if in_test => {}
                 None if in_test => bear(id, true, format!("`{shown}`")),
@@ -159,20 +175,38 @@ fn read_file(shown: &str, text: &str, catalogue: &Catalogue, evidence: &mut Evid
     }
 }
 
-/// Test functions by name, with the rules that they switch off to see their own attack succeed.
-fn suspended_rules(lines: &[Line], catalogue: &Catalogue) -> BTreeMap<String, BTreeSet<String>> {
-    let mut suspended: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in lines {
-        if let Some(item) = line.within.as_ref().filter(|item| item.is_test) {
-            suspended.entry(item.name.clone()).or_default().extend(catalogue.switched(&line.code));
-        }
-    }
-    suspended
+/// How a test shows that it would notice.
+#[derive(Default)]
+struct Controls {
+    /// The rules that it switches off to see its own attack succeed.
+    rules: BTreeSet<String>,
+    /// Whether it carries the attack out in another way.
+    others: bool,
 }
 
-fn test_place(shown: &str, item: &Item, suspended: &BTreeMap<String, BTreeSet<String>>) -> String {
-    let rules: Vec<&str> = suspended.get(&item.name).into_iter().flatten().map(String::as_str).collect();
-    let control = if rules.is_empty() { String::new() } else { format!(" (fails without {})", rules.join(", ")) };
+/// The negative controls of each test, by its name.
+fn controls(lines: &[Line], catalogue: &Catalogue) -> BTreeMap<String, Controls> {
+    let mut controls: BTreeMap<String, Controls> = BTreeMap::new();
+    for line in lines {
+        let Some(test) = &line.test else { continue };
+        let found = controls.entry(test.clone()).or_default();
+        found.rules.extend(catalogue.switched(&line.code));
+        found.others |= line.comment.trim().starts_with(CONTROL);
+    }
+    controls
+}
+
+fn test_place(shown: &str, item: &Item, controls: Option<&Controls>) -> String {
+    let mut control = Vec::new();
+    if let Some(Controls { rules, others }) = controls {
+        if !rules.is_empty() {
+            control.push(format!("fails without {}", rules.iter().cloned().collect::<Vec<_>>().join(", ")));
+        }
+        if *others {
+            control.push("has a control".to_owned());
+        }
+    }
+    let control = if control.is_empty() { String::new() } else { format!(" ({})", control.join("; ")) };
     format!("`{shown}` {}{control}", item.name)
 }
 
@@ -195,7 +229,8 @@ fn document(sections: &[Section], evidence: &Evidences) -> String {
         "# Requirements and attacks\n\n\
          Written by `cargo xtask trace` from the ids in `src/` and `tests/` and the catalogue `xtask/requirements.txt`; not\n\
          edited by hand. Names after a file are the items and the tests that bear the requirement. *Fails without* names the\n\
-         rules that the test also switches off, to see its attack succeed.\n\n\
+         rules that the test also switches off, to see its attack succeed; *has a control* says that it carries the attack out\n\
+         in another way. No attack is without one of the two.\n\n\
          {total} requirements and attacks: {tested} borne by tests, {} with a stated reason, {open} open.\n",
         total - tested - open,
     );
@@ -270,6 +305,19 @@ mod tests {
         let open: Vec<&str> = all(&sections).filter(|one| is_open(one, &evidence)).map(|one| one.id.as_str()).collect();
         assert_eq!(open, ["PQ-1", "PQ-13", "B3"]);
         assert!(document(&sections, &evidence).contains("| K-1 | f |  | `src/a.rs` t |"));
+    }
+
+    #[test]
+    fn an_attack_without_a_control_is_found() {
+        let within =
+            "/// B3\n#[test]\nfn attack() {\n    fn check() {\n        without(Rule::Pq13, || {});\n    }\n}\n";
+        let commented = "/// B3\n#[test]\nfn attack() {\n    // Control: it works on another.\n}\n";
+        let neither = "/// B3, K-1: some control.\n#[test]\nfn attack() {}\n";
+        let sections = sections();
+        for (text, expected) in [(within, 0), (commented, 0), (neither, 1)] {
+            let (evidence, _) = evidence("tests/attacks.rs", text);
+            assert_eq!(all(&sections).filter(|one| is_uncontrolled(one, &evidence)).count(), expected, "{text}");
+        }
     }
 
     #[test]
