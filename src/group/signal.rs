@@ -145,7 +145,7 @@ impl GroupProfile for Signal {
 
     fn decode_chain(input: &mut Reader<'_>, _owner: &ChainOwner) -> Result<SignalChain> {
         let (context, id) = (GroupContext::distribution(*input.array()?), input.u32()?);
-        let signing_key = XeddsaKey::restore(input.array::<32>()?).map_err(|_| input.fault())?;
+        let signing_key = XeddsaKey::admit(input.array::<32>()?).map_err(|_| input.fault())?;
         SignalChain::new(context, id, signing_key)
     }
 

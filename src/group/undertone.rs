@@ -234,7 +234,7 @@ impl GroupProfile for Undertone {
     fn decode_chain(input: &mut Reader<'_>, owner: &ChainOwner) -> Result<UndertoneChain> {
         let context = GroupContext::decode(input)?;
         let (id, header_key) = (*input.array()?, input.secret()?);
-        let signing_key = VerifyingKey::restore(input.array::<32>()?).map_err(|_| input.fault())?;
+        let signing_key = VerifyingKey::admit(input.array::<32>()?).map_err(|_| input.fault())?;
         Ok(UndertoneChain::new(context, id, header_key, signing_key, owner))
     }
 

@@ -56,7 +56,7 @@ impl<P: HandshakeProfile> Prekeys<P> {
             return Err(Fault::RecordVersion.into());
         }
         let identity = input.bytes(P::IDENTITY_KEY)?;
-        let identity = P::IdentityKey::restore(identity).map_err(|_| Error::from(Fault::RecordCorrupt))?;
+        let identity = P::IdentityKey::admit(identity).map_err(|_| Error::from(Fault::RecordCorrupt))?;
         let owner = Owner { identity, address: Address::decode(&mut input)?, registration_id: input.u32()? };
         let next = NextIds { signed: input.u64()?, one_time: input.u64()?, kem: input.u64()? };
         let signed = read_rotated(&mut input, next.signed, SignedPrekeyPair::decode, SignedPrekeyPair::id)?;

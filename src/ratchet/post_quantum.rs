@@ -14,6 +14,8 @@ use rand_core::TryCryptoRng;
 pub struct PostQuantumRatchet<P: Profile> {
     braid: Braid,
     chains: PostQuantumChains<P>,
+    /// When the newest epoch was completed, in seconds; 0 while none was, or where it is not known.
+    epoch_since: u64,
 }
 
 /// A message about to be sent: its part of the header, its key, and what sending it changes.
@@ -49,12 +51,20 @@ enum ChainChange {
 impl<P: Profile> PostQuantumRatchet<P> {
     /// The initiator's state, which generates the first key. `own_device` lifts the bound on jumps.
     pub fn initiator(secret: &Secret<32>, own_device: bool) -> Self {
-        Self { braid: Braid::initiator::<P>(secret), chains: PostQuantumChains::new(secret, true, own_device) }
+        Self {
+            braid: Braid::initiator::<P>(secret),
+            chains: PostQuantumChains::new(secret, true, own_device),
+            epoch_since: 0,
+        }
     }
 
     /// The responder's state, which encapsulates first.
     pub fn responder(secret: &Secret<32>, own_device: bool) -> Self {
-        Self { braid: Braid::responder::<P>(secret), chains: PostQuantumChains::new(secret, false, own_device) }
+        Self {
+            braid: Braid::responder::<P>(secret),
+            chains: PostQuantumChains::new(secret, false, own_device),
+            epoch_since: 0,
+        }
     }
 
     /// A state put together from an official client's record.
@@ -63,7 +73,7 @@ impl<P: Profile> PostQuantumRatchet<P> {
     /// `record.corrupt` if the two contradict each other.
     #[cfg(feature = "signal")]
     pub fn imported(braid: Braid, chains: PostQuantumChains<P>) -> Result<Self> {
-        Self::from_parts(braid, chains).ok_or_else(|| Fault::RecordCorrupt.into())
+        Self::from_parts(braid, chains, 0).ok_or_else(|| Fault::RecordCorrupt.into())
     }
 
     /// Stages the next message to send.
@@ -110,6 +120,7 @@ impl<P: Profile> PostQuantumRatchet<P> {
         self.braid = change.braid;
         if let Some(new) = change.new_chains {
             self.chains.add_epoch(new);
+            self.epoch_since = now;
         }
         match change.chain {
             ChainChange::Send(change) => self.chains.apply_send(change),
@@ -128,16 +139,21 @@ impl<P: Profile> PostQuantumRatchet<P> {
         self.chains.newest_epoch()
     }
 
+    /// When the newest epoch was completed (SP-13), in seconds; `None` if none was since the session began or was imported.
+    pub fn epoch_since(&self) -> Option<u64> {
+        (self.epoch_since != 0).then_some(self.epoch_since)
+    }
+
     /// How many keys of messages passed over are held.
     pub fn skipped(&self) -> usize {
         self.chains.skipped()
     }
 
     /// The roles swap with each epoch, and each epoch that the braid has given has its chains.
-    fn from_parts(braid: Braid, chains: PostQuantumChains<P>) -> Option<Self> {
+    fn from_parts(braid: Braid, chains: PostQuantumChains<P>, epoch_since: u64) -> Option<Self> {
         let decapsulates = chains.is_initiator() == (braid.epoch() % 2 == 1);
         let agree = braid.decapsulates() == decapsulates && braid.newest_epoch() == chains.newest_epoch();
-        agree.then_some(Self { braid, chains })
+        agree.then_some(Self { braid, chains, epoch_since })
     }
 
     fn stage_epoch(&self, new: Option<NewEpoch>) -> Result<Option<NewChains>> {
@@ -148,6 +164,7 @@ impl<P: Profile> PostQuantumRatchet<P> {
     pub fn encode(&self, out: &mut Writer) {
         self.chains.encode(out);
         self.braid.encode(out);
+        out.u64(self.epoch_since);
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
@@ -158,6 +175,10 @@ impl<P: Profile> PostQuantumRatchet<P> {
         let fault = input.fault();
         let chains = PostQuantumChains::decode(input)?;
         let braid = Braid::decode(input)?;
-        Self::from_parts(braid, chains).ok_or_else(|| fault.into())
+        let epoch_since = input.u64()?;
+        if epoch_since != 0 && chains.newest_epoch() == 0 {
+            return Err(fault.into());
+        }
+        Self::from_parts(braid, chains, epoch_since).ok_or_else(|| fault.into())
     }
 }

@@ -112,6 +112,9 @@ pub struct SessionStatus {
     pub acknowledged: bool,
     /// How many post-quantum epochs it has completed; traffic in one direction completes none (SP-13).
     pub post_quantum_epoch: u64,
+    /// When the newest of them was completed, in seconds: against a quantum computer, what leaked before that has healed. `None` if none was since the
+    /// session began or was imported.
+    pub post_quantum_epoch_since: Option<u64>,
     /// Keys held for messages that were passed over, classical and post-quantum.
     pub skipped: usize,
     /// Sessions in the archive.
@@ -279,6 +282,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
             strength: session.strength,
             acknowledged: session.offer.is_none(),
             post_quantum_epoch: session.ratchet.post_quantum().epochs_completed(),
+            post_quantum_epoch_since: session.ratchet.post_quantum().epoch_since(),
             skipped: session.ratchet.classical().skipped().max(session.ratchet.post_quantum().skipped()),
             archived: self.archived.len(),
         })

@@ -82,6 +82,9 @@ impl<P: HandshakeProfile> Session<P> {
     }
 
     /// `known` is an identity key that was read already: reading one costs more than all the rest.
+    ///
+    /// B7: an identity key serves a session as a name only, bound into every message, so a record restores it without checking its subgroup again;
+    /// with a point that differs by torsion no message of the session opens.
     fn decode(input: &mut Reader<'_>, ends: &Ends<'_, P>, known: Option<P::IdentityKey>) -> Result<Self> {
         let fault = input.fault();
         let role = match input.u8()? {

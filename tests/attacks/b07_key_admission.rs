@@ -1,12 +1,16 @@
 //! B7: keys of low order, with torsion, or in a second encoding, at every place where a handshake takes a key from outside.
 
+use crate::group_world::Alice;
 use crate::handshake_world::{Device, NOW, code, fresh_rng};
-use undertone::Result;
+use crate::session_world::acquainted;
+use curve25519_dalek::constants::EIGHT_TORSION;
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use undertone::handshake::HandshakeProfile;
 use undertone::handshake::internals::{encode_first, parse_first};
 use undertone::handshake::{HandshakePolicy, LocalDevice, PrekeyBundle, PrekeyKind, PublishedPrekey, initiate};
 use undertone::profile::{IdentityKeyPair, Undertone, UndertoneIdentityKeyPair};
 use undertone::rule::{Rule, without};
+use undertone::{IdentityKey, Prekeys, ReceivedSenderKeys, Result, SessionRecord};
 
 /// What no device publishes: 0, 1, −1, two points of order eight, p, p + 1, a set top bit, a point of the twist.
 fn bad_agreement_keys() -> Vec<[u8; 32]> {
@@ -157,4 +161,70 @@ fn an_identity_is_its_seed() {
     assert_eq!(again.public(), device.identity.public());
     let local = LocalDevice::<Undertone> { identity: &again, address: &device.address, registration_id: 77 };
     assert!(device.prekeys.bundle(&local, false).is_ok());
+}
+
+/// `bytes` with `old` replaced by `new` wherever it stands.
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    let places: Vec<usize> = (0..=bytes.len() - old.len()).filter(|at| bytes[*at..].starts_with(old)).collect();
+    assert!(!places.is_empty());
+    places.iter().for_each(|at| out[*at..at + old.len()].copy_from_slice(new));
+    out
+}
+
+/// The same point but for torsion: another encoding that decodes, outside the prime-order subgroup.
+fn with_torsion(key: &[u8]) -> Vec<u8> {
+    let point = CompressedEdwardsY(key.try_into().unwrap()).decompress().unwrap();
+    (point + EIGHT_TORSION[1]).compress().0.to_vec()
+}
+
+/// B7: what is stored is admitted like what comes from outside, in every record that holds a key.
+#[test]
+fn a_record_holds_no_bad_key() {
+    let (alice, bob) = acquainted::<Undertone>(7);
+    let (session, prekeys) = alice.state();
+    let (own, peers) = (alice.identity.public().to_bytes(), bob.identity.public().to_bytes());
+    for key in bad_identity_keys() {
+        for old in [&own, &peers] {
+            let stored = replaced(&session, old, &key);
+            assert_eq!(code(SessionRecord::<Undertone>::from_bytes(&stored)), "record.corrupt");
+        }
+        assert_eq!(code(Prekeys::<Undertone>::from_bytes(&replaced(&prekeys, &own, &key))), "record.corrupt");
+    }
+    assert_eq!(
+        code(Prekeys::<Undertone>::from_bytes(&replaced(&prekeys, &own, &with_torsion(&own)))),
+        "record.corrupt"
+    );
+
+    let mut owner = Alice::new();
+    let distribution = owner.sender_key().distribution();
+    let signing_key = &distribution[distribution.len() - 32..];
+    let held = owner.reader(&distribution).to_bytes();
+    for key in bad_identity_keys().into_iter().map(Vec::from).chain([with_torsion(signing_key)]) {
+        let stored = replaced(&held, signing_key, &key);
+        assert_eq!(code(ReceivedSenderKeys::<Undertone>::from_bytes(&stored)), "record.corrupt");
+    }
+}
+
+/// B7: in a session an identity key is a name. A record in which it has gained torsion loads, and neither reads nor writes a message.
+#[test]
+fn a_session_under_a_bent_name_is_mute() {
+    let (mut alice, mut bob) = acquainted::<Undertone>(8);
+    let peers = bob.identity.public().to_bytes();
+    let (good, prekeys) = alice.state();
+    let bent = replaced(&good, &peers, &with_torsion(&peers));
+    let from_bob = bob.write(b"text").unwrap();
+    let bobs = bob.state();
+
+    alice.restore(&(bent.clone(), prekeys.clone()));
+    assert_eq!(code(alice.read(&from_bob)), "message.authentication");
+    assert_eq!(alice.state().0, bent);
+    let to_bob = alice.write(b"text").unwrap();
+    assert_eq!(code(bob.read(&to_bob)), "message.authentication");
+    assert_eq!(bob.state(), bobs);
+    // Control: under the right name both go through.
+    alice.restore(&(good, prekeys));
+    assert_eq!(alice.read(&from_bob).unwrap().plaintext, b"text");
+    let to_bob = alice.write(b"text").unwrap();
+    assert_eq!(bob.read(&to_bob).unwrap().plaintext, b"text");
 }

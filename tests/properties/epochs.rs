@@ -14,6 +14,8 @@ in_both_profiles! {
     a_message_is_readable_one_epoch_late_and_not_two;
     /// SP-13: traffic in one direction completes no epoch.
     one_direction_completes_no_epoch;
+    /// SP-13: a session says when it last healed, over restarts too.
+    the_age_of_the_epoch_is_known;
 }
 
 fn epochs_complete_through_loss_and_reordering<P: WireProfile>() {
@@ -89,4 +91,22 @@ fn one_direction_completes_no_epoch<P: WireProfile>() {
         pair.bob_reads(&envelope).unwrap();
     }
     assert_eq!(pair.bob.epoch(&pair.alice.address), 0);
+}
+
+fn the_age_of_the_epoch_is_known<P: WireProfile>() {
+    let mut pair = Pair::<P>::answered(4);
+    let status = |pair: &Pair<P>| pair.alice.sessions[&pair.bob.address].status().unwrap();
+    assert_eq!(status(&pair).post_quantum_epoch_since, None);
+    for epoch in 1..=2 {
+        while status(&pair).post_quantum_epoch < epoch {
+            pair.now += 60;
+            pair.exchange();
+        }
+        let completed = Some(pair.now);
+        assert_eq!(status(&pair).post_quantum_epoch_since, completed);
+        pair.now += 60;
+        pair.exchange();
+        pair.alice.restart();
+        assert_eq!(status(&pair).post_quantum_epoch_since, completed);
+    }
 }
