@@ -158,6 +158,7 @@ pub fn envelope_kind(bytes: &[u8]) -> Result<EnvelopeKind> {
     match bytes.first() {
         Some(0x11) => Ok(EnvelopeKind::First),
         Some(0x12) => Ok(EnvelopeKind::Message),
-        _ => Err(Failure::of("invalid_message", "not an envelope of the native profile")),
+        Some(_) => Err(Failure::of("unsupported_version", "not an envelope of the native profile")),
+        None => Err(Failure::of("invalid_message", "an empty envelope")),
     }
 }

@@ -41,8 +41,7 @@ impl<P: GroupProfile> ReadingPlace<P> {
     /// The seed of message `n`, whose signature has been verified, and what taking it changes. Nothing has changed yet (DR-6).
     ///
     /// # Errors
-    /// `message.duplicate` for a message read before, given up, or sent before the chain was handed out; `message.too_far_ahead`;
-    /// `group.exhausted`.
+    /// `message.duplicate` for a message read before, given up, or sent before the chain was handed out; `message.too_far_ahead`.
     pub fn stage(&self, n: u32, now: u64) -> Result<(Secret<32>, PlaceChange)> {
         if n < self.next {
             let seed = self.skipped.get(n).ok_or(Fault::MessageDuplicate)?;
@@ -50,7 +49,7 @@ impl<P: GroupProfile> ReadingPlace<P> {
         }
         // DR-15: the last number is never used, so `next` cannot wrap (B35).
         if n == u32::MAX {
-            return Err(Fault::GroupExhausted.into());
+            return Err(Fault::MessageTooFarAhead.into());
         }
         let jump = n - self.next;
         if rule::on(Rule::Dr7) && jump > MAX_FORWARD_JUMP {

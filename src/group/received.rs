@@ -94,7 +94,7 @@ impl<P: GroupProfile> ReceivedSenderKeys<P> {
     /// Decrypts one message of this device. `now` is in seconds. On an error nothing has changed.
     ///
     /// # Errors
-    /// `group.no_sender_key` if no chain is held that the message names; `signature.invalid`; `message.duplicate`; `message.too_far_ahead`; `group.exhausted`;
+    /// `group.no_sender_key` if no chain is held that the message names; `signature.invalid`; `message.duplicate`; `message.too_far_ahead`;
     /// the `message.*` codes of malformed bytes.
     pub fn decrypt(&mut self, bytes: &[u8], now: u64) -> Result<GroupPlaintext> {
         let message = P::parse_group(bytes)?;

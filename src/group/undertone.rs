@@ -142,6 +142,10 @@ impl GroupProfile for Undertone {
         if !input.is_empty() {
             return Err(Fault::MessageTrailing.into());
         }
+        // DR-15: a chain ends before its last number, so none stands there.
+        if n == u32::MAX {
+            return Err(Fault::MessageField.into());
+        }
         // B48: the session's peer is the owner, or nobody.
         if rule::on(Rule::B48) && named != owner.address {
             return Err(Fault::GroupForwarded.into());

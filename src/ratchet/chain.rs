@@ -77,9 +77,9 @@ impl<P: Profile> ReceivingChain<P> {
             return Err(Fault::MessageField.into());
         }
         let Some(key) = &self.key else { return Err(Fault::MessageDuplicate.into()) };
-        // DR-15: the last number is never reached, so `next` cannot wrap.
+        // DR-15: the last number is never reached, so `next` cannot wrap. Nobody sends it, so this says nothing of the session.
         if n == u32::MAX {
-            return Err(Fault::SessionExhausted.into());
+            return Err(Fault::MessageTooFarAhead.into());
         }
         let jump = n - self.next;
         if !own_device {

@@ -198,7 +198,7 @@ impl<P: Profile> PostQuantumChains<P> {
             return Ok((Secret::new(*key.expose()), ReceiveChange::UseSkipped { epoch, index }));
         }
         if index == u32::MAX {
-            return Err(Fault::SessionExhausted.into());
+            return Err(Fault::MessageTooFarAhead.into());
         }
         let jump = index - chain.index;
         if !self.own_device {

@@ -1,8 +1,9 @@
 //! What a sealed message holds: a message, and the certificate of its sender.
 
-use crate::error::Result;
+use crate::error::{Fault, Result};
+use crate::profile::SignalIdentityKey;
 use crate::sealed::SenderCertificate;
-use crate::wire::signal::{ContentFields, ContentHint, ContentKind};
+use crate::wire::signal::{ContentFields, ContentHint, ContentKind, MAX_FIELD};
 
 /// An encrypted message with its sender's certificate, to be sealed, or just opened and not yet judged.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +34,17 @@ impl UnidentifiedContent {
             hint: fields.hint,
             group_id: fields.group_id,
         })
+    }
+
+    /// What is sealed can be opened, and is the holder's of `sender`.
+    pub(super) fn check(&self, sender: &SignalIdentityKey) -> Result<()> {
+        if self.certificate.identity_key() != *sender {
+            return Err(Fault::SealSender.into());
+        }
+        if self.group_id.as_ref().is_some_and(|id| id.len() > MAX_FIELD) {
+            return Err(Fault::PlaintextTooLarge.into());
+        }
+        Ok(())
     }
 
     /// Encodes the protobuf.

@@ -266,6 +266,23 @@ fn without_its_rule_each_attack_succeeds() {
     assert_eq!(without(Rule::Ss1, || world.verdict(&world.content(), &late)), "opened");
 }
 
+/// What no receiver would open is not sealed.
+#[test]
+fn a_group_id_has_a_limit() {
+    let world = World::new();
+    let of_group = |length| UnidentifiedContent { group_id: Some(vec![5; length]), ..world.content() };
+    assert_eq!(world.verdict(&of_group(8 << 10), &world.receiver()), "opened");
+    let long = of_group((8 << 10) + 1);
+    let bob = Recipient { service_id: BOB.parse().unwrap(), identity: world.bob.public(), devices: &[(1, 7)] };
+    for refused in [
+        v1::seal(&world.alice, world.bob.public(), &long, &mut rng()),
+        seal_to_one(&world.alice, world.bob.public(), &long, &mut rng()),
+        seal_to_many(&world.alice, &long, &[bob], &[], &mut rng()),
+    ] {
+        assert_eq!(refused.unwrap_err().code(), "request.too_large");
+    }
+}
+
 /// B59: one message to many accounts and devices; each opens its own share, and no other's.
 #[test]
 fn a_message_to_many_is_delivered_to_each() {

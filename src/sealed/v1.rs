@@ -19,16 +19,14 @@ const MAC: usize = 10;
 /// Seals `content` to `recipient`.
 ///
 /// # Errors
-/// `seal.sender` when the certificate is not for `sender`'s key; `random.failed`, `key.agreement_zero`.
+/// `seal.sender` when the certificate is not for `sender`'s key; `request.too_large` for a group id over 8 KiB; `random.failed`, `key.agreement_zero`.
 pub fn seal(
     sender: &SignalIdentityKeyPair,
     recipient: &SignalIdentityKey,
     content: &UnidentifiedContent,
     rng: &mut impl TryCryptoRng,
 ) -> Result<Vec<u8>> {
-    if content.certificate.identity_key() != *sender.public() {
-        return Err(Fault::SealSender.into());
-    }
+    content.check(sender.public())?;
     seal_bytes(sender, recipient, &content.to_bytes(), rng)
 }
 

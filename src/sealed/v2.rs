@@ -33,14 +33,15 @@ pub struct Recipient<'a> {
 /// Seals `content` to one recipient, in the form in which it is delivered.
 ///
 /// # Errors
-/// `seal.sender` when the certificate is not for `sender`'s key; `random.failed`, `key.agreement_zero`.
+/// `seal.sender` when the certificate is not for `sender`'s key; `request.too_large` for a group id over 8 KiB; `random.failed`,
+/// `key.agreement_zero`.
 pub fn seal_to_one(
     sender: &SignalIdentityKeyPair,
     recipient: &SignalIdentityKey,
     content: &UnidentifiedContent,
     rng: &mut impl TryCryptoRng,
 ) -> Result<Vec<u8>> {
-    check_certificate(sender, content)?;
+    content.check(sender.public())?;
     seal_bytes(sender, recipient, &content.to_bytes(), rng)
 }
 
@@ -58,7 +59,7 @@ pub fn seal_to_many(
     excluded: &[ServiceId],
     rng: &mut impl TryCryptoRng,
 ) -> Result<Vec<u8>> {
-    check_certificate(sender, content)?;
+    content.check(sender.public())?;
     let secrets = MessageSecrets::new(Secret::random(rng)?);
     let ciphertext = secrets.encrypt(&content.to_bytes());
     let mut shares = Vec::with_capacity(recipients.len() + excluded.len());
@@ -141,10 +142,6 @@ pub(super) fn seal_bytes(
 pub(super) fn derived(secret: Secret<32>) -> (AgreementKey, Secret<32>) {
     let secrets = MessageSecrets::new(secret);
     (secrets.ephemeral.public(), secrets.key)
-}
-
-fn check_certificate(sender: &SignalIdentityKeyPair, content: &UnidentifiedContent) -> Result<()> {
-    if content.certificate.identity_key() == *sender.public() { Ok(()) } else { Err(Fault::SealSender.into()) }
 }
 
 /// What one secret gives: the ephemeral key pair and the content's key.

@@ -39,12 +39,12 @@ fn a_forged_jump_is_bounded() {
     let overheard = alice.write(b"text").unwrap();
     for (n, index) in [(JUMP + 1, 2), (u32::MAX, 2), (u32::MAX - 1, 2)] {
         let (refused, work) = refuse(&mut bob, &forged(&overheard, n, index));
-        assert!(["message.too_far_ahead", "session.exhausted"].contains(&refused), "{refused}");
+        assert_eq!(refused, "message.too_far_ahead");
         assert!(work.derivations < MESSAGE, "{work:?}");
     }
     for index in [JUMP + 10, u32::MAX - 1, u32::MAX] {
         let (refused, work) = refuse(&mut bob, &forged(&overheard, 0, index));
-        assert!(["message.too_far_ahead", "session.exhausted"].contains(&refused), "{refused}");
+        assert_eq!(refused, "message.too_far_ahead");
         assert!(work.derivations < MESSAGE, "{work:?}");
     }
     let (refused, work) = refuse(&mut bob, &forged(&overheard, JUMP, JUMP));

@@ -2,6 +2,7 @@
 
 use crate::group_world::{Alice, NOW, code};
 use undertone::rule::{Rule, without};
+use undertone::{ReceivedSenderKeys, Undertone};
 
 /// DR-15, B35: from two below the ceiling, one message goes out and the next does not.
 #[test]
@@ -13,12 +14,15 @@ fn the_counter_of_a_sender_key_ends() {
     let last = sender.encrypt(b"last", &mut alice.rng).unwrap();
     assert_eq!(reader.decrypt(&last, NOW).unwrap().number, u32::MAX - 1);
     assert_eq!(code(sender.encrypt(b"more", &mut alice.rng)), "group.exhausted");
+    let mut late = ReceivedSenderKeys::<Undertone>::new(&alice.address, &alice.identity);
+    let ended = late.process_distribution(&alice.address, &alice.identity, &sender.distribution());
+    assert_eq!(code(ended.map(|_| ())), "message.field", "a chain that has ended is not handed out");
 
     // Without the ceiling the counter wraps: number 0 comes a second time.
     let wrapped = without(Rule::Dr15, || sender.encrypt(b"more", &mut alice.rng)).unwrap();
     assert_eq!(sender.sent(), 0);
     let before = reader.to_bytes();
-    assert_eq!(code(reader.decrypt(&wrapped, NOW)), "group.exhausted");
+    assert_eq!(code(reader.decrypt(&wrapped, NOW)), "message.too_far_ahead");
     assert_eq!(reader.to_bytes(), before);
 }
 

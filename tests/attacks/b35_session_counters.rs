@@ -58,10 +58,10 @@ fn a_receiving_chain_ends() {
         let stage =
             |chain: &ReceivingChain<P>, n| chain.stage(n, false, 0, &mut StepBudget::full()).map(|(_, change)| change);
         let mut last = chain(u32::MAX - 2);
-        assert_eq!(code(stage(&last, u32::MAX)), "session.exhausted");
+        assert_eq!(code(stage(&last, u32::MAX)), "message.too_far_ahead");
         let change = stage(&last, u32::MAX - 1).unwrap();
         last.apply(change, 0);
-        assert_eq!(code(stage(&last, u32::MAX)), "session.exhausted");
+        assert_eq!(code(stage(&last, u32::MAX)), "message.too_far_ahead");
         assert_eq!(code(stage(&last, u32::MAX - 1)), "message.duplicate");
         assert_eq!(code(stage(&last, 0)), "message.duplicate");
     }
@@ -91,7 +91,7 @@ fn a_post_quantum_chain_ends() {
         header.index = u32::MAX;
         let responder = PostQuantumRatchet::<P>::responder(&Secret::new([1; 32]), false);
         let received = responder.receive(&header, 0, &mut StepBudget::full());
-        assert_eq!(code(received.map(|_| ())), "session.exhausted");
+        assert_eq!(code(received.map(|_| ())), "message.too_far_ahead");
     }
     check::<Undertone>();
     check::<Signal>();

@@ -35,6 +35,9 @@ impl PreKeySignalMessage {
     /// Kyber fields are absent; a `key.*` code for a key.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let body: Body = fields::decode(fields::versioned(bytes, MESSAGE_VERSION)?)?;
+        // Without these it is no message at all, with or without a KEM.
+        let (base_key, identity_key) = (fields::required(body.base_key)?, fields::required(body.identity_key)?);
+        let (message, signed_prekey_id) = (fields::required(body.message)?, fields::required(body.signed_pre_key_id)?);
         let (kyber_prekey_id, kyber_ciphertext) = match (body.kyber_pre_key_id, body.kyber_ciphertext) {
             (Some(id), Some(ciphertext)) => (id, ciphertext),
             (None, None) => return Err(Fault::NoKem.into()),
@@ -42,11 +45,11 @@ impl PreKeySignalMessage {
         };
         Ok(Self {
             prekey_id: body.pre_key_id,
-            base_key: public_key::admit_agreement_key(&fields::required(body.base_key)?)?,
-            identity_key: public_key::admit_verifying_key(&fields::required(body.identity_key)?)?,
-            message: fields::required(body.message)?,
+            base_key: public_key::admit_agreement_key(&base_key)?,
+            identity_key: public_key::admit_verifying_key(&identity_key)?,
+            message,
             registration_id: body.registration_id.unwrap_or(0),
-            signed_prekey_id: fields::required(body.signed_pre_key_id)?,
+            signed_prekey_id,
             kyber_prekey_id,
             kyber_ciphertext: kem_key::admit_kem_ciphertext(&kyber_ciphertext)?,
         })
@@ -163,6 +166,8 @@ mod tests {
             assert_eq!(code(change), "message.field");
         }
         assert_eq!(code(|body| (body.kyber_pre_key_id, body.kyber_ciphertext) = (None, None)), "handshake.no_kem");
+        // What is cut short is malformed, and not of another version.
+        assert_eq!(PreKeySignalMessage::parse(&[MESSAGE_VERSION_BYTE]).err().unwrap().code(), "message.field");
         let long = [key(1), vec![0]].concat();
         for (bad, name) in [
             (key(1)[1..].to_vec(), "key.type"),
