@@ -33,9 +33,10 @@ fn a_conversation(mailbox: &mut Mailbox, alice: &mut Person, bob: &mut Person) -
     let strength = alice.begin(&bundle, HandshakePolicy::default())?;
     println!("Alice processes Bob's bundle: PQXDH, {strength:?} prekeys");
     alice.send(mailbox, &bob.address, "Hello Bob. No server can read this.")?;
-    bob.receive(mailbox)?;
+    assert_eq!(bob.receive(mailbox)?, ["Hello Bob. No server can read this."]);
     bob.send(mailbox, &alice.address, "Hello Alice. Nor this.")?;
-    alice.receive(mailbox)
+    assert_eq!(alice.receive(mailbox)?, ["Hello Alice. Nor this."]);
+    Ok(())
 }
 
 /// Messages may come late or never: each is readable on its own, once.
@@ -47,7 +48,8 @@ fn lost_and_late(mailbox: &mut Mailbox, alice: &mut Person, bob: &mut Person) ->
     mailbox.lose(&bob.address, 1);
     mailbox.swap(&bob.address, 1, 2);
     mailbox.repeat(&bob.address, 0);
-    bob.receive(mailbox)
+    assert_eq!(bob.receive(mailbox)?, ["one", "four", "three"]);
+    Ok(())
 }
 
 /// Every header carries a piece of the post-quantum ratchet; a new secret is complete after some forty round trips.
@@ -78,7 +80,9 @@ fn safety_numbers(alice: &Person, bob: &Person) -> Result<()> {
     let bobs = Fingerprint::new(FingerprintVersion::Two, &party(bob), &party(alice));
     println!("Alice sees {}", alices.digits());
     println!("Bob sees   {}", bobs.digits());
-    println!("scanned: {}", alices.matches_scan(&bobs.to_scan())?);
+    assert_eq!(alices.digits(), bobs.digits());
+    assert!(alices.matches_scan(&bobs.to_scan())?);
+    println!("Alice scans Bob's code: they match");
     Ok(())
 }
 
@@ -86,18 +90,18 @@ fn safety_numbers(alice: &Person, bob: &Person) -> Result<()> {
 fn without_a_kem(mailbox: &mut Mailbox, carol: &mut Person, alice: &mut Person) -> Result<()> {
     println!("\n— A peer without a KEM");
     let bundle = alice.publish_bundle()?.without_kem_prekey();
-    match carol.begin(&bundle, HandshakePolicy::default()) {
-        Err(error) if error.kind() == ErrorKind::UnsupportedVersion => println!("refused: {error}"),
-        other => println!("unexpected: {other:?}"),
-    }
+    let refused = carol.begin(&bundle, HandshakePolicy::default()).expect_err("no policy allows it");
+    assert_eq!(refused.kind(), ErrorKind::UnsupportedVersion);
+    println!("refused: {refused}");
     let policy = HandshakePolicy::allow_x3dh_without_post_quantum();
     let strength = carol.begin(&bundle, policy)?;
     alice.policy = policy;
     println!("Carol's policy names X3DH: {strength:?}");
     carol.send(mailbox, &alice.address, "An old device of mine.")?;
-    alice.receive(mailbox)?;
+    assert_eq!(alice.receive(mailbox)?, ["An old device of mine."]);
     alice.send(mailbox, &carol.address, "Welcome all the same.")?;
-    carol.receive(mailbox)
+    assert_eq!(carol.receive(mailbox)?, ["Welcome all the same."]);
+    Ok(())
 }
 
 /// A group: each sender hands out its sender key over its sessions, then encrypts once for all.
@@ -108,11 +112,12 @@ fn a_group(mailbox: &mut Mailbox, alice: &mut Person, bob: &mut Person, carol: &
         alice.send_distribution(mailbox, &member.address, &distribution)?;
         member.receive(mailbox)?;
     }
+    let members = [&bob.address.clone(), &carol.address.clone()];
     for text in ["Saturday, seven o'clock?", "Bring shoes."] {
-        let message = alice.encrypt_for_group("hiking", text)?;
-        println!("Alice → group, {} bytes, encrypted once", message.len());
-        bob.read_group(&alice.address, &message)?;
-        carol.read_group(&alice.address, &message)?;
+        alice.send_to_group(mailbox, "hiking", &members, text)?;
+    }
+    for member in [bob, carol] {
+        assert_eq!(member.receive(mailbox)?, ["Saturday, seven o'clock?", "Bring shoes."]);
     }
     Ok(())
 }
@@ -124,7 +129,9 @@ fn a_restart(mailbox: &mut Mailbox, alice: Person, bob: &mut Person) -> Result<(
     println!("Alice's session with Bob is a record of {} bytes", stored.session_bytes(&bob.address));
     let mut alice = Person::restore(stored)?;
     bob.send(mailbox, &alice.address, "Still there?")?;
-    alice.receive(mailbox)?;
+    assert_eq!(alice.receive(mailbox)?, ["Still there?"]);
     alice.send(mailbox, &bob.address, "As if nothing had happened.")?;
-    bob.receive(mailbox)
+    alice.send_to_group(mailbox, "hiking", &[&bob.address.clone()], "See you on Saturday.")?;
+    assert_eq!(bob.receive(mailbox)?, ["As if nothing had happened.", "See you on Saturday."]);
+    Ok(())
 }

@@ -12,10 +12,19 @@ use undertone::{
 /// The time of this story; a real program asks a clock.
 pub const NOW: u64 = 1_800_000_000;
 
-/// Holds envelopes until they are fetched. It sees no plaintext, and of an established session no sender.
+/// What waits in a mailbox.
+#[derive(Clone)]
+enum Mail {
+    /// A message of a session, or the first of one.
+    Direct(Envelope),
+    /// A message to a group, the same for all its members.
+    Group(Vec<u8>),
+}
+
+/// Holds mail until it is fetched. It sees no plaintext, and of an established session or a group no sender.
 #[derive(Default)]
 pub struct Mailbox {
-    waiting: HashMap<Address, Vec<Envelope>>,
+    waiting: HashMap<Address, Vec<Mail>>,
     /// Prints nothing while set.
     pub quiet: bool,
 }
@@ -37,7 +46,7 @@ impl Mailbox {
         self.waiting_for(to).push(again);
     }
 
-    fn waiting_for(&mut self, to: &Address) -> &mut Vec<Envelope> {
+    fn waiting_for(&mut self, to: &Address) -> &mut Vec<Mail> {
         self.waiting.entry(to.clone()).or_default()
     }
 }
@@ -64,6 +73,8 @@ pub struct Stored {
     prekeys: Vec<u8>,
     sessions: HashMap<Address, Vec<u8>>,
     known: HashMap<Address, UndertoneIdentityKey>,
+    sender_keys: HashMap<String, Vec<u8>>,
+    received_keys: HashMap<Address, Vec<u8>>,
 }
 
 impl Stored {
@@ -116,35 +127,41 @@ impl Person {
 
     /// Encrypts a text and leaves it in the mailbox.
     pub fn send(&mut self, mailbox: &mut Mailbox, to: &Address, text: &str) -> Result<()> {
-        self.send_bytes(mailbox, to, text.as_bytes())?;
+        let bytes = self.send_bytes(mailbox, to, text.as_bytes())?;
         if !mailbox.quiet {
-            let bytes = mailbox.waiting_for(to).last().map_or(0, |envelope| envelope.bytes.len());
             println!("{} → {}: {text:?}, {bytes} bytes", self.name(), to.name());
         }
         Ok(())
     }
 
-    fn send_bytes(&mut self, mailbox: &mut Mailbox, to: &Address, plaintext: &[u8]) -> Result<()> {
+    /// Returns the size of the envelope.
+    fn send_bytes(&mut self, mailbox: &mut Mailbox, to: &Address, plaintext: &[u8]) -> Result<usize> {
         let device = LocalDevice { identity: &self.identity, address: &self.address, registration_id: 1 };
         let trusted = self.known.get(to).map_or(TrustedIdentity::FirstUse, TrustedIdentity::Pinned);
         let record = self.sessions.get_mut(to).expect("a session was begun");
         let envelope = record.encrypt(&device, plaintext, &trusted, NOW, &mut SysRng)?;
-        mailbox.waiting_for(to).push(envelope);
-        Ok(())
+        let bytes = envelope.bytes.len();
+        mailbox.waiting_for(to).push(Mail::Direct(envelope));
+        Ok(bytes)
     }
 
-    /// Takes everything out of the mailbox and reads it.
-    pub fn receive(&mut self, mailbox: &mut Mailbox) -> Result<()> {
-        for envelope in std::mem::take(mailbox.waiting_for(&self.address.clone())) {
-            match self.read(&envelope) {
-                Ok((from, plaintext)) => self.deliver(mailbox, &from, &plaintext)?,
+    /// Takes everything out of the mailbox and reads it; returns the texts.
+    pub fn receive(&mut self, mailbox: &mut Mailbox) -> Result<Vec<String>> {
+        let mut texts = Vec::new();
+        for mail in std::mem::take(mailbox.waiting_for(&self.address.clone())) {
+            let read = match &mail {
+                Mail::Direct(envelope) => self.read(envelope),
+                Mail::Group(message) => self.read_group(message),
+            };
+            match read {
+                Ok((from, plaintext)) => texts.extend(self.deliver(mailbox, &from, &plaintext)?),
                 Err(error) if error.kind() == ErrorKind::Duplicate => {
                     println!("{} drops what came twice: {error}", self.name());
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(texts)
     }
 
     /// An envelope does not say whom it is from. A first message says so inside its seal; a message of a session bears the tag of one of our records.
@@ -177,17 +194,21 @@ impl Person {
         }
     }
 
-    fn deliver(&mut self, mailbox: &Mailbox, from: &Address, plaintext: &[u8]) -> Result<()> {
+    /// Sender keys go to their place; anything else is a text.
+    fn deliver(&mut self, mailbox: &Mailbox, from: &Address, plaintext: &[u8]) -> Result<Option<String>> {
         if let Some(distribution) = plaintext.strip_prefix(b"sender key:") {
             let identity = self.known.get(from).expect("the session has a peer").clone();
             let keys = self.received_keys.entry(from.clone());
             let keys = keys.or_insert_with(|| ReceivedSenderKeys::new(from, &identity));
             keys.process_distribution(from, &identity, distribution)?;
             println!("{} takes in the sender key of {}", self.name(), from.name());
-        } else if !mailbox.quiet {
-            println!("{} reads {:?}", self.name(), String::from_utf8_lossy(plaintext));
+            return Ok(None);
         }
-        Ok(())
+        let text = String::from_utf8_lossy(plaintext).into_owned();
+        if !mailbox.quiet {
+            println!("{} reads {text:?}", self.name());
+        }
+        Ok(Some(text))
     }
 
     /// Makes a group of this person's own and returns the distribution message of its sender key.
@@ -201,20 +222,26 @@ impl Person {
 
     /// Sends a distribution message inside the session with `to`.
     pub fn send_distribution(&mut self, mailbox: &mut Mailbox, to: &Address, distribution: &[u8]) -> Result<()> {
-        self.send_bytes(mailbox, to, &[b"sender key:", distribution].concat())
+        self.send_bytes(mailbox, to, &[b"sender key:", distribution].concat()).map(|_| ())
     }
 
-    /// Encrypts once for all members.
-    pub fn encrypt_for_group(&mut self, group: &str, text: &str) -> Result<Vec<u8>> {
-        self.sender_keys.get_mut(group).expect("the group exists").encrypt(text.as_bytes(), &mut SysRng)
-    }
-
-    /// Reads a group message of `from`.
-    pub fn read_group(&mut self, from: &Address, message: &[u8]) -> Result<()> {
-        let keys = self.received_keys.get_mut(from).expect("the sender key came first");
-        let plaintext = keys.decrypt(message, NOW)?.plaintext;
-        println!("{} reads {:?}", self.name(), String::from_utf8_lossy(&plaintext));
+    /// Encrypts once and leaves the message in the mailbox of every member.
+    pub fn send_to_group(&mut self, mailbox: &mut Mailbox, group: &str, to: &[&Address], text: &str) -> Result<()> {
+        let key = self.sender_keys.get_mut(group).expect("the group exists");
+        let message = key.encrypt(text.as_bytes(), &mut SysRng)?;
+        println!("{} → group: {text:?}, {} bytes, encrypted once", self.name(), message.len());
+        for member in to {
+            mailbox.waiting_for(member).push(Mail::Group(message.clone()));
+        }
         Ok(())
+    }
+
+    /// A group message does not say whom it is from either: it bears the tag of one of the sender keys that came.
+    fn read_group(&mut self, message: &[u8]) -> Result<(Address, Vec<u8>)> {
+        let mut held = self.received_keys.iter_mut().map(|(from, keys)| (from, keys.decrypt(message, NOW)));
+        let by_its_owner = held.find(|(_, read)| !matches!(read, Err(error) if error.kind() == ErrorKind::NoSenderKey));
+        let (from, read) = by_its_owner.expect("the sender key came first");
+        Ok((from.clone(), read?.plaintext))
     }
 
     /// How many post-quantum epochs the session with `peer` has completed.
@@ -230,21 +257,26 @@ impl Person {
             prekeys: self.prekeys.to_bytes(),
             sessions: self.sessions.iter().map(|(peer, record)| (peer.clone(), record.to_bytes())).collect(),
             known: self.known.clone(),
+            sender_keys: self.sender_keys.iter().map(|(group, key)| (group.clone(), key.to_bytes())).collect(),
+            received_keys: self.received_keys.iter().map(|(owner, keys)| (owner.clone(), keys.to_bytes())).collect(),
         }
     }
 
     /// The device again, from what it kept.
     pub fn restore(stored: Stored) -> Result<Self> {
-        let read = |(peer, bytes): (&Address, &Vec<u8>)| Ok((peer.clone(), SessionRecord::from_bytes(bytes)?));
+        let session = |(peer, bytes): (&Address, &Vec<u8>)| Ok((peer.clone(), SessionRecord::from_bytes(bytes)?));
+        let sender_key = |(group, bytes): (&String, &Vec<u8>)| Ok((group.clone(), SenderKey::from_bytes(bytes)?));
+        let received =
+            |(owner, bytes): (&Address, &Vec<u8>)| Ok((owner.clone(), ReceivedSenderKeys::from_bytes(bytes)?));
         Ok(Self {
             identity: UndertoneIdentityKeyPair::from_bytes(&stored.identity)?,
             prekeys: Prekeys::from_bytes(&stored.prekeys)?,
-            sessions: stored.sessions.iter().map(read).collect::<Result<_>>()?,
+            sessions: stored.sessions.iter().map(session).collect::<Result<_>>()?,
+            sender_keys: stored.sender_keys.iter().map(sender_key).collect::<Result<_>>()?,
+            received_keys: stored.received_keys.iter().map(received).collect::<Result<_>>()?,
             address: stored.address,
             known: stored.known,
             policy: HandshakePolicy::default(),
-            sender_keys: HashMap::new(),
-            received_keys: HashMap::new(),
         })
     }
 }
