@@ -27,6 +27,21 @@ impl SessionRecord<Signal> {
     ///
     /// # Errors
     /// `record.corrupt`, `record.version` for sessions older than PQXDH, `key.mismatch` for another device's record, `session.self`.
+    ///
+    /// # Example
+    /// ```
+    /// use undertone::SessionRecord;
+    #[doc = include_str!("../../docs/examples/two_signal_devices.txt")]
+    ///
+    /// // A row of the official store's sessions. This one holds a single archived session, older than PQXDH, which is passed over.
+    /// let row = [0x12, 2, 0x08, 3];
+    /// let with_bob = SessionRecord::import_official(&alice, bobs.clone(), &row)?;
+    /// assert_eq!(with_bob.status(), None);
+    ///
+    /// let lost = SessionRecord::import_official(&alice, bobs, &[]);
+    /// assert_eq!(lost.err().map(|error| error.code()), Some("record.corrupt"));
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     pub fn import_official(device: &LocalDevice<'_, Signal>, remote: Address, bytes: &[u8]) -> Result<Self> {
         // To protobuf nothing at all is a record without sessions; to a store it is a row that was lost.
         if bytes.is_empty() {

@@ -20,7 +20,7 @@ pub const MAX_ARCHIVED_SESSIONS: usize = 40;
 
 /// What this device keeps about one device of a peer: a current session, and archived ones that still receive.
 ///
-/// Every method that fails leaves the record exactly as it was.
+/// Every method that fails leaves the record exactly as it was. The page of [the module](crate::session) shows one from its first message on.
 pub struct SessionRecord<P: HandshakeProfile> {
     pub(super) identity: P::IdentityKey,
     pub(super) local: Address,
@@ -31,6 +31,19 @@ pub struct SessionRecord<P: HandshakeProfile> {
 }
 
 /// Which identity keys of the peer to accept.
+///
+/// ```
+/// use undertone::{ErrorKind, TrustedIdentity};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+///
+/// with_bob.encrypt(&alice, b"hi", &TrustedIdentity::Pinned(bobs_key.public()), now, &mut rng)?;
+/// let another = UndertoneIdentityKeyPair::generate(&mut rng)?;
+/// let refused = with_bob.encrypt(&alice, b"hi", &TrustedIdentity::Pinned(another.public()), now, &mut rng);
+/// assert_eq!(refused.unwrap_err().kind(), ErrorKind::UntrustedIdentity);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub enum TrustedIdentity<'a, P: HandshakeProfile> {
     /// Any: nothing is known of the peer yet, and the caller pins the key that the operation reports.
     FirstUse,
@@ -48,6 +61,25 @@ impl<P: HandshakeProfile> TrustedIdentity<'_, P> {
 }
 
 /// How an [`Envelope`] is to be read at the other end.
+///
+/// ```
+/// use undertone::EnvelopeKind;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+/// # let mut with_alice = SessionRecord::new(&bob, alices.clone())?;
+/// # let trusted = TrustedIdentity::FirstUse;
+///
+/// let read = match envelope.kind {
+///     EnvelopeKind::First => {
+///         let first = FirstMessage::open(&bob, &envelope.bytes, &prekeys)?;
+///         with_alice.accept(&bob, &first, &mut prekeys, &trusted, policy, now)?
+///     }
+///     EnvelopeKind::Message => with_alice.decrypt(&bob, &envelope.bytes, &trusted, now)?,
+/// };
+/// assert_eq!(read.plaintext, b"hello");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvelopeKind {
     /// Begins a session: read with [`SessionRecord::accept`].
@@ -57,6 +89,18 @@ pub enum EnvelopeKind {
 }
 
 /// Bytes to send to the peer's device.
+///
+/// ```
+/// use undertone::{Envelope, EnvelopeKind};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+///
+/// let Envelope { kind, bytes } = with_bob.encrypt(&alice, b"hello", &TrustedIdentity::FirstUse, now, &mut rng)?;
+/// assert_eq!(kind, EnvelopeKind::First);
+/// assert!(bytes.len() > b"hello".len());
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// How they are to be read.
@@ -72,6 +116,22 @@ impl fmt::Debug for Envelope {
 }
 
 /// Which session read a message.
+///
+/// ```
+/// use undertone::DecryptedBy;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+#[doc = include_str!("../../docs/examples/session.txt")]
+///
+/// with_bob.archive_current(now);
+/// let refused = with_bob.encrypt(&alice, b"hello?", &TrustedIdentity::FirstUse, now, &mut rng);
+/// assert_eq!(refused.unwrap_err().code(), "session.none");
+///
+/// let read = with_bob.decrypt(&alice, &envelope.bytes, &TrustedIdentity::FirstUse, now)?;
+/// assert_eq!(read.by, DecryptedBy::Archived);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecryptedBy {
     /// The current one.
@@ -84,6 +144,20 @@ pub enum DecryptedBy {
 }
 
 /// A message that was read.
+///
+/// ```
+/// use undertone::{Decrypted, DecryptedBy};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+#[doc = include_str!("../../docs/examples/session.txt")]
+///
+/// let Decrypted { plaintext, sender, address, by } =
+///     with_bob.decrypt(&alice, &envelope.bytes, &TrustedIdentity::FirstUse, now)?;
+/// assert_eq!((plaintext.as_slice(), address), (b"hi".as_slice(), bobs));
+/// assert_eq!((sender, by), (bobs_key.public().clone(), DecryptedBy::Current));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct Decrypted<P: HandshakeProfile> {
     /// What the peer encrypted.
     pub plaintext: Vec<u8>,
@@ -102,6 +176,22 @@ impl<P: HandshakeProfile> fmt::Debug for Decrypted<P> {
 }
 
 /// What the current session is.
+///
+/// ```
+/// use undertone::Suite;
+/// use undertone::handshake::HandshakeStrength;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+#[doc = include_str!("../../docs/examples/session.txt")]
+///
+/// assert!(with_bob.status().is_some_and(|status| !status.acknowledged));
+/// with_bob.decrypt(&alice, &envelope.bytes, &TrustedIdentity::FirstUse, now)?;
+/// let status = with_bob.status().expect("a session was begun");
+/// assert_eq!((status.suite, status.strength), (Suite::Pqxdh, HandshakeStrength::OneTime));
+/// assert!(status.acknowledged);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionStatus {
     /// How it began.
@@ -317,6 +407,16 @@ impl<P: HandshakeProfile> SessionRecord<P> {
     }
 
     /// The session tags under which a message to this record may come (docs/protocol.md, section 6.6), current session first; empty in a profile without.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+    #[doc = include_str!("../../docs/examples/first_message.txt")]
+    #[doc = include_str!("../../docs/examples/session.txt")]
+    /// // A native message shows its tag behind the type byte: by it a device finds the record of a message that says no more.
+    /// assert!(with_bob.tags().any(|tag| tag == envelope.bytes[1..17]));
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     pub fn tags(&self) -> impl Iterator<Item = [u8; 16]> {
         self.current.iter().chain(&self.archived).flat_map(|session| session.ratchet.classical().tags())
     }

@@ -18,6 +18,16 @@ impl<P: HandshakeProfile> SessionRecord<P> {
     /// The record as bytes, for a store that seals it: it holds secret keys.
     ///
     /// The same state always gives the same bytes.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+    #[doc = include_str!("../../docs/examples/first_message.txt")]
+    /// let stored = with_bob.to_bytes();
+    /// let again = SessionRecord::<Undertone>::from_bytes(&stored)?;
+    /// assert_eq!(again.to_bytes(), stored);
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(4096);
@@ -36,6 +46,12 @@ impl<P: HandshakeProfile> SessionRecord<P> {
     ///
     /// # Errors
     /// `record.version` for a newer version or another profile, `record.corrupt` for anything that does not decode or contradicts itself.
+    ///
+    /// # Example
+    /// ```
+    /// let refused = undertone::SessionRecord::<undertone::Undertone>::from_bytes(b"a newer record");
+    /// assert_eq!(refused.err().map(|error| error.code()), Some("record.version"));
+    /// ```
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut input = Reader::new(bytes, Fault::RecordCorrupt);
         if input.u8()? != VERSION || input.u8()? != P::RECORD_TAG {
