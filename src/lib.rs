@@ -14,6 +14,9 @@
 //! ML-KEM-1024, a continuous post-quantum ratchet in every message. `Signal`, behind the feature `signal`, speaks the wire format of official Signal
 //! clients.
 //!
+//! No input makes it panic (B75): unwrapping, indexing and panicking are denied by lint, but for four places whose lengths are constants, and `unsafe` is
+//! forbidden.
+//!
 //! ```
 //! use getrandom::SysRng;
 //! use undertone::handshake::{FirstMessage, HandshakePolicy, LocalDevice};

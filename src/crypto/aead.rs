@@ -1,7 +1,7 @@
 //! ChaCha20-Poly1305 (RFC 8439) and XChaCha20-Poly1305.
 //!
 //! Two implementations serve: one has the smaller fixed cost, the other the smaller cost of each byte. The length
-//! decides; what they compute is the same, and a test holds them to it.
+//! decides; what they compute is the same, and a test holds them to it, since faults sit in the code around verified cores (B26).
 
 use crate::crypto::key_uses;
 use crate::crypto::secret::Secret;
@@ -17,7 +17,8 @@ pub const TAG: usize = 16;
 
 /// Encrypts with ChaCha20-Poly1305 and appends ciphertext and tag to `out`.
 ///
-/// P-10: a key and a nonce never serve twice.
+/// P-10: a key and a nonce never serve twice. B6: a key has 256 bits by its type; the search of a quantum computer leaves it the
+/// strength of half as many.
 pub fn seal(key: &Secret<32>, nonce: &[u8; 12], ad: &[u8], plaintext: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + plaintext.len(), 0);

@@ -80,7 +80,7 @@ impl AgreementSecret {
         Ok(Self::from_bytes(Secret::new(random::array(rng)?)))
     }
 
-    /// Clamps the bytes and computes the public key.
+    /// Clamps the bytes and computes the public key (P-1: what a multiplication takes is always a clamped scalar, whatever the bytes were).
     #[must_use]
     pub fn from_bytes(bytes: Secret<32>) -> Self {
         let scalar = Secret::new(clamp_integer(*bytes.expose()));
@@ -110,8 +110,10 @@ impl AgreementSecret {
 
     /// X25519 with a peer's key. The only Diffie-Hellman of the crate.
     ///
+    /// P-1: the multiplication masks and reduces what it is given, as RFC 7748 says; which keys are let in is a question of admission.
+    ///
     /// # Errors
-    /// P-2, PQ-14, B22: `key.agreement_zero` if the result is zero, found out in constant time.
+    /// P-2, PQ-14, DR-11, B22: `key.agreement_zero` if the result is zero, found out in constant time.
     pub fn agree(&self, peer: &AgreementKey) -> Result<Secret<32>> {
         let mut point = MontgomeryPoint(peer.0).mul_clamped(*self.scalar.expose());
         let shared = Secret::new(point.0);

@@ -1,6 +1,6 @@
 //! One step of a symmetric chain in the native profile: the block function of ChaCha20 (RFC 8439, section 2.3) under the chain key.
 //!
-//! A chain asks of its step that it be a pseudorandom generator (double ratchet, section 2.2), which is what the messages' AEAD asks of the same
+//! DR-1: a chain asks of its step that it be a pseudorandom generator (double ratchet, section 2.2), which is what the messages' AEAD asks of the same
 //! function already. One block is the next chain key and the message's seed, at half the time of two HMACs: a gap of 2 000 messages is 4 000 steps.
 
 use crate::crypto::secret::{Secret, wipe};

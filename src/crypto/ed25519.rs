@@ -25,7 +25,8 @@ pub struct VerifyingKey {
 impl VerifyingKey {
     /// Admits an encoded key.
     ///
-    /// P-3, P-4, P-5, B7: the one encoding of a point in the prime-order subgroup.
+    /// P-3, P-4, P-5, B7, B19: the one encoding of a point in the prime-order subgroup. With a component of small order a key would verify messages that
+    /// nobody signed, or stand for several keys.
     ///
     /// # Errors
     /// `key.length`, `key.not_canonical` (or no point at all), `key.low_order`, `key.torsion`.

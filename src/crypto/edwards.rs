@@ -18,7 +18,7 @@ pub fn verify(encoded: &[u8; 32], negated: &EdwardsPoint, parts: &[&[u8]], signa
     let (halves, _) = signature.as_chunks::<32>();
     let [encoded_commitment, response] = halves else { return Err(Fault::Signature.into()) };
 
-    // P-4, XE-4, XE-5: s and s + L would be two signatures of one message.
+    // P-4, XE-4, XE-5, B19: s and s + L would be two signatures of one message.
     let canonical: Option<Scalar> = Scalar::from_canonical_bytes(*response).into();
     let response = match canonical {
         Some(response) => response,

@@ -25,13 +25,16 @@ pub struct MlKem768;
 pub struct MlKem1024;
 
 /// Kyber-1024 of the third NIST round, as official Signal clients speak it.
+///
+/// PQ-7: its keys and ciphertexts are as long as those of [`MlKem1024`], and the secrets differ. Only the type tells them apart, so it is one of its own.
 #[cfg(feature = "signal")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kyber1024;
 
 /// A decapsulation key.
 ///
-/// K-6: stored as its 64-byte seed d || z, which resists mangling; the expanded key is a cache in memory.
+/// K-6, B25: stored as its 64-byte seed d || z, which resists mangling: an expanded key from outside could be made such that two ciphertexts give one
+/// secret. The expanded key is a cache in memory.
 pub struct KemSecret<K: KemScheme> {
     seed: Secret<64>,
     expanded: Box<K::Private>,
@@ -71,7 +74,7 @@ impl<K: KemScheme> KemSecret<K> {
         &self.public
     }
 
-    /// The shared secret; for a forged ciphertext a pseudorandom one (K-5: implicit rejection, no error and no branch).
+    /// The shared secret; for a forged ciphertext a pseudorandom one (K-5, B28: implicit rejection, no error and no branch, so nothing to ask a question with).
     #[must_use]
     pub fn decapsulate(&self, ciphertext: &KemCiphertext<K>) -> Secret<32> {
         Secret::new(K::decapsulate(&self.expanded, &ciphertext.0))
@@ -97,8 +100,8 @@ impl<K: KemScheme> KemPublic<K> {
     /// Admits raw bytes, without any type byte of a wire format.
     ///
     /// # Errors
-    /// K-3: `key.length`, or `key.modulus` if a coefficient is not reduced. Kyber knows no modulus check, and official
-    /// clients make none: for it the length alone counts.
+    /// K-3, PQ-5, B24: `key.length`, or `key.modulus` if a coefficient is not reduced, since the backend encapsulates to such a key without complaint.
+    /// Kyber knows no modulus check, and official clients make none: for it the length alone counts.
     pub fn admit(bytes: &[u8]) -> Result<Self> {
         let public = K::Public::try_from(bytes).map_err(|_| Fault::KeyLength)?;
         if rule::on(Rule::K3) && !K::is_reduced(&public) {

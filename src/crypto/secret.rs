@@ -68,6 +68,7 @@ impl<const N: usize> Zeroize for Secret<N> {
     }
 }
 
+/// B74: a secret that is out of use would else lie in freed memory for whoever gets that memory next.
 impl<const N: usize> Drop for Secret<N> {
     fn drop(&mut self) {
         wipe(&mut self.0);
@@ -76,6 +77,7 @@ impl<const N: usize> Drop for Secret<N> {
 
 impl<const N: usize> ZeroizeOnDrop for Secret<N> {}
 
+/// B73: a comparison that stops at the first difference tells how much of a guess was right.
 impl<const N: usize> PartialEq for Secret<N> {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()

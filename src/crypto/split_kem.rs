@@ -69,7 +69,8 @@ impl SplitKeyPair {
 
     /// Takes over the expanded key of an official client's record.
     ///
-    /// K-2, K-4: checks that the public key inside hashes to H(ek), is reduced, and belongs to the private one.
+    /// K-2, K-4, B24, B25: checks that the public key inside hashes to H(ek), is reduced, and belongs to the private one; a record of somebody else's making
+    /// may hold a key crafted otherwise.
     ///
     /// # Errors
     /// `key.mismatch`.
@@ -132,7 +133,7 @@ impl SplitEncapsulation {
     /// ct2 for the decapsulator's vector.
     ///
     /// # Errors
-    /// BR-2: `braid.key` if SHA3-256(vector || rho) is not the hash in the header, or a coefficient is not reduced.
+    /// BR-2, B24, B30: `braid.key` if SHA3-256(vector || rho) is not the hash in the header, or a coefficient is not reduced.
     pub fn finish(&self, vector: &[u8; VECTOR]) -> Result<[u8; CT2]> {
         if rule::on(Rule::Br2) {
             incremental::validate_pk_bytes(&self.header, vector).map_err(|_| Fault::BraidKey)?;

@@ -39,7 +39,7 @@ impl XeddsaKey {
     /// Completes an agreement key; checks the subgroup, because not every agreement key was.
     ///
     /// # Errors
-    /// XE-6: `key.torsion` if the point is on the twist or outside the prime-order subgroup.
+    /// XE-6, B19: `key.torsion` if the point is on the twist or outside the prime-order subgroup: such a key verifies messages that nobody signed.
     pub fn new(key: &AgreementKey) -> Result<Self> {
         let key = Self::completed(key)?;
         if rule::on(Rule::Xe6) && !key.negated.is_torsion_free() {

@@ -57,7 +57,7 @@ impl<P: HandshakeProfile> fmt::Debug for FirstMessage<P> {
     }
 }
 
-/// What the initiator repeats in every message until the peer answers. It holds no secret.
+/// What the initiator repeats in every message until the peer answers: any of them may be the first to arrive (SE-7). It holds no secret.
 pub struct Offer<P: HandshakeProfile> {
     /// Which handshake it is.
     pub suite: Suite,

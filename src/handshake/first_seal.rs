@@ -121,7 +121,7 @@ impl<'a> SealedFirst<'a> {
     }
 }
 
-/// Section 5: both secrets enter the key (K-8, SS-3), and everything that was public enters the context.
+/// Section 5: both secrets enter the key by a derivation (K-8, SS-3, B29), and everything that was public enters the context.
 fn derive(
     agreement: &Secret<32>,
     shared: &Secret<32>,

@@ -195,10 +195,14 @@ pub fn accept<P: HandshakeProfile>(
 }
 
 /// The Diffie-Hellman results, DH1 to DH4, each of them checked (PQ-14) and none but DH4 ever absent (X3-9); they are wiped on drop (X3-5, PQ-15).
+///
+/// DH1 is what a thief of the responder's identity key lacks who writes to him in another's name: it takes the initiator's identity key or the signed prekey
+/// (B17). With the latter he has it too, which is why signed prekeys are replaced and erased (PQ-11).
 struct Agreements {
     identity_to_signed: Secret<32>,
     base_to_identity: Secret<32>,
     base_to_signed: Secret<32>,
+    /// Absent when the peer's stock had run out (PQ-24).
     base_to_one_time: Option<Secret<32>>,
 }
 

@@ -14,6 +14,7 @@ use crate::wire::{Address, Reader, Writer};
 use rand_core::TryCryptoRng;
 
 const X25519: u8 = 0x22;
+/// PQ-7: not the 0x08 of Kyber in the Signal profile, whose keys are as long and whose secrets differ.
 const ML_KEM_1024: u8 = 0x23;
 const ML_KEM_768: u8 = 0x24;
 const LAST_RESORT: u8 = 1;

@@ -145,7 +145,8 @@ impl<P: HandshakeProfile> Prekeys<P> {
         now.saturating_sub(created) >= PREKEY_ROTATION || guarded >= REPLAY_GUARD / 2
     }
 
-    /// Erases retired prekeys whose grace is over, with their replay guards, and one-time prekeys that no one can use any more (X3-3, PQ-11).
+    /// Erases retired prekeys whose grace is over, with their replay guards, and one-time prekeys that no one can use any more (X3-3, PQ-11). A recorded
+    /// handshake can be opened with this device's state for as long as they are there (B1).
     pub fn erase_expired(&mut self, now: u64) {
         if !rule::on(Rule::Pq11) {
             return;
@@ -166,6 +167,7 @@ impl<P: HandshakeProfile> Prekeys<P> {
         self.check_owner(device)?;
         let signed = self.signed.last().ok_or(Fault::UnknownSignedPrekey)?;
         let last_resort = self.last_resort.last().map(|rotated| &rotated.pair);
+        // PQ-24, B14: each kind may run out without the other, for whoever asks for bundles empties them; the device can still be reached.
         let newest = self.one_time_kem.last_key_value().map(|(_, pair)| pair);
         let kem = newest.filter(|_| one_time).or(last_resort);
         let one_time = self.one_time.last_key_value().map(|(_, pair)| pair).filter(|_| one_time);
@@ -224,7 +226,7 @@ impl<P: HandshakeProfile> Prekeys<P> {
     }
 
     /// Erases the one-time prekeys that `first` used and records the use of the others. For a first message that was decrypted, and only then: in one
-    /// commit with the session that it began (PQ-18, PQ-19).
+    /// commit with the session that it began (PQ-18, PQ-19). From then on this device's state no longer opens a recording of `first` (B1).
     ///
     /// # Errors
     /// As [`lookup`](Self::lookup) and [`check_replay`](Self::check_replay); nothing is erased then.

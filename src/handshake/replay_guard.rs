@@ -17,7 +17,7 @@ pub struct ReplayGuard {
 }
 
 impl ReplayGuard {
-    /// What is recorded of a first message. `kem_prekey_id` is 0 in X3DH.
+    /// What is recorded of a first message: what it agrees on, not its bytes, for the same handshake can be wrapped anew (P-7). `kem_prekey_id` is 0 in X3DH.
     pub fn value(signed_prekey_id: u32, kem_prekey_id: u32, base_key: &AgreementKey) -> [u8; 32] {
         let ids = [signed_prekey_id.to_be_bytes(), kem_prekey_id.to_be_bytes()];
         hmac(b"Undertone_1_replay", &[ids.as_flattened(), base_key.as_bytes()])

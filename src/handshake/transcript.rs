@@ -3,7 +3,7 @@
 use crate::profile::{Suite, prefix, suite_label};
 use crate::wire::Writer;
 
-/// What the key schedule is bound to (PQ-16, B3, B7, B8, B12, B16): two sides that saw different handshakes share no key.
+/// What the key schedule is bound to (PQ-16, X3-11, PQ-25, B3, B7, B8, B12, B16): two sides that saw different handshakes share no key.
 pub struct Transcript<'a> {
     /// Which handshake it is.
     pub suite: Suite,

@@ -18,7 +18,8 @@ pub struct FingerprintParty<'a, P: FingerprintProfile> {
 /// The safety number of two parties, to be read or to be scanned.
 ///
 /// Both sides see the same 60 digits; each side's scan fits the other's. The comparison is part of what protects a
-/// conversation: until it is made, the keys are those that the server told.
+/// conversation: until it is made, the keys are those that the server told. The account ids of both are in it as well as their keys, so that
+/// the number of a key which somebody else passes off as his own is another one (X3-11, PQ-25).
 #[derive(Clone)]
 pub struct Fingerprint<P> {
     version: FingerprintVersion,

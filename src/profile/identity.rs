@@ -35,7 +35,8 @@ pub trait IdentityKey: Clone + PartialEq + Eq + Debug + Send + Sync {
 }
 
 /// What an identity key signs: these kinds of statements and no others, each with a form that no other has. Applications cannot name this
-/// type, and so cannot have the key sign bytes of theirs (XE-7).
+/// type, and so cannot have the key sign bytes of theirs (XE-7). The same key agrees on secrets in the handshake, which is safe only while no one else
+/// chooses what it signs (B5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statement {
     /// A prekey of this device.

@@ -63,7 +63,8 @@ pub trait Profile: PostQuantumProfile + sealed::Sealed + Sized + Send + Sync + '
     /// One step of the root chain: the new root, the new chain key, and the next header key.
     fn root_step(root: &Secret<32>, agreement: &Secret<32>) -> (Secret<32>, Secret<32>, Self::HeaderKey);
 
-    /// One step of a sending or receiving chain at message number `n`: the next chain key and the message's seed.
+    /// One step of a sending or receiving chain at message number `n`: the next chain key and the message's seed, neither of which tells anything of the
+    /// other (DR-1).
     fn classical_step(chain: &Secret<32>, n: u32) -> (Secret<32>, Secret<32>);
 
     /// The next chain key alone.

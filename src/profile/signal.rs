@@ -75,11 +75,13 @@ impl Profile for Signal {
         SignalBinding::new(parties)
     }
 
+    /// DR-1: the root keys the step and the agreement is its input.
     fn root_step(root: &Secret<32>, agreement: &Secret<32>) -> (Secret<32>, Secret<32>, ClearHeader) {
         let [root, chain] = hkdf::<64>(root.expose(), &[agreement.expose()], &[ROOT]).pieces::<2>();
         (root, chain, ClearHeader)
     }
 
+    /// DR-1: two constants keep what stays in the chain apart from what leaves it.
     fn classical_step(chain: &Secret<32>, _n: u32) -> (Secret<32>, Secret<32>) {
         hmac_pair(chain, &[&[2]], &[&[1]])
     }
@@ -145,7 +147,7 @@ impl Profile for Signal {
         let SignalMessage { fields, authenticated, mac } = &message.message;
         let expanded = ExpandedKeys::new(&keys);
         let direction = binding.receiving();
-        // DR-5, DR-13: identities, header and body are under one tag of one length.
+        // DR-5, DR-13, B41: identities, header and body are under one tag of one length.
         if rule::on(Rule::Dr5) && expanded.mac(&direction.identities, authenticated) != Secret::new(**mac) {
             return Err(Fault::MessageAuthentication.into());
         }

@@ -1,4 +1,7 @@
-//! The native profile: `docs/protocol.md`, sections 1, 4 and 6, and where its labels live.
+//! The native profile: `docs/protocol.md`, sections 1, 4 and 6.
+//!
+//! P-9, B5: every label of this profile is in the table of section 1 and stands in one place of the source, where it is used. None begins another, so no
+//! input of one derivation or signature can be read as that of another one.
 
 mod header_key;
 mod identity;
@@ -82,7 +85,7 @@ pub struct SessionMessage<'a> {
 }
 
 impl SessionMessage<'_> {
-    /// What the header's tag covers besides the header: everything, the body included.
+    /// What the header's tag covers besides the header: everything, the body included (B41: what no tag covers, anyone could change).
     fn header_data(&self, direction: &[u8; 33]) -> Vec<u8> {
         [direction, &[SESSION_MESSAGE][..], self.tag, self.body].concat()
     }
@@ -111,7 +114,8 @@ impl Profile for Undertone {
     fn handshake_secrets(suite: Suite, secrets: &[&[u8]], transcript: &[u8]) -> HandshakeSecrets<Self> {
         // PQ-16, B3, B7, B8: the transcript is in the info, so two sides that saw different handshakes share no key.
         let hash = if rule::on(Rule::Pq16) { hash::sha256(&[transcript]) } else { [0; 32] };
-        // X3-2, PQ-6: the leading block keeps this input apart from every input of a signature hash.
+        // X3-2, PQ-6, B5: the leading block keeps this input apart from every input of a signature hash. B29: the secrets are hashed one behind the other;
+        // if they were added, a change to one could undo that to another.
         let mut ikm: Vec<&[u8]> = vec![&[0xff; 32]];
         ikm.extend_from_slice(secrets);
         // HE-3: four outputs that tell nothing of each other.
@@ -125,6 +129,8 @@ impl Profile for Undertone {
         }
     }
 
+    /// X3-6, X3-11, PQ-25: both identities and both addresses are, by their hash, in the associated data of every message. Whoever passes another's keys off
+    /// as his own has his peer make messages that their true owner does not open.
     fn binding(suite: Suite, parties: &Parties<'_, Self>) -> SessionBinding {
         let local = (parties.local_identity, parties.local);
         let remote = (parties.remote_identity, parties.remote);
@@ -142,6 +148,7 @@ impl Profile for Undertone {
         SessionBinding { hash: hash::sha256(&[fields.as_slice()]), role: parties.role }
     }
 
+    /// DR-1: the root keys the step and the agreement is its input, so that whoever knows one of the two learns nothing of what comes out.
     /// HE-4: the next header key comes out of the step that makes the chain.
     fn root_step(root: &Secret<32>, agreement: &Secret<32>) -> (Secret<32>, Secret<32>, EncryptedHeader) {
         let okm: Secret<96> = hkdf(root.expose(), &[agreement.expose()], &[b"Undertone_1_root"]);
@@ -274,7 +281,7 @@ pub fn prefix(out: &mut Writer, bytes: &[u8]) {
     out.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX)).bytes(bytes);
 }
 
-/// Section 6.4: both ratchets enter the key (SP-7), and the guard the nonce (M-2, B33).
+/// Section 6.4: both ratchets enter the key by a derivation (SP-7, B29), and the guard the nonce (M-2, B33).
 fn message_key(keys: &MessageKeys<'_, Undertone>, header: &Header) -> (Secret<32>, [u8; 12]) {
     let salt: &[u8] = if rule::on(Rule::Sp7) { keys.post_quantum.expose() } else { &[] };
     let okm: Secret<44> = hkdf(salt, &[keys.seed.expose()], &[b"Undertone_1_message_key"]);

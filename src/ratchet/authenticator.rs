@@ -73,7 +73,9 @@ pub fn epoch_secret<P: PostQuantumProfile>(epoch: u64, shared: &Secret<32>) -> S
 /// Compares a MAC that came with what it must be, in constant time.
 ///
 /// # Errors
-/// BR-5: `braid.authentication`. The message around it was made by the peer, so this is an attack or a fault, never noise.
+/// BR-5, B30: `braid.authentication`. Under a header that was authenticated this is an attack or a fault of the peer, never noise: the message is refused, and
+/// if what is wrong is a chunk held already, so is every other that would complete its part. The state stays as it was, as after everything that fails; a
+/// state that ended here would let anyone end a session of the Signal profile, whose messages are authenticated only after this.
 pub fn check_mac(expected: [u8; MAC], received: [u8; MAC]) -> Result<()> {
     if rule::on(Rule::Br3) && Secret::new(expected) != Secret::new(received) {
         return Err(Fault::BraidAuthentication.into());

@@ -10,6 +10,8 @@ use crate::ratchet::erasure_code::{CHUNK, Decoder, Message, Progress, chunk};
 use std::sync::Arc;
 
 /// A public key's header and its MAC, in chunks.
+///
+/// BR-11: this and the three below are all of an epoch, 3 + 36 + 30 + 5 chunks: one more would put off healing, and a receiver keeps no more than these.
 pub const HEADER_CHUNKS: usize = (HEADER + MAC) / CHUNK;
 /// A public key's vector, in chunks.
 pub const VECTOR_CHUNKS: usize = VECTOR / CHUNK;

@@ -70,6 +70,7 @@ impl<P: Profile> ReceivingChain<P> {
         budget: &mut StepBudget,
     ) -> Result<(Secret<32>, ChainChange)> {
         if n < self.next {
+            // P-7: a repeat is known by its place in the chain; another ciphertext in the same place is one, too.
             let seed = self.skipped.get(n).ok_or(Fault::MessageDuplicate)?;
             return Ok((Secret::new(*seed.expose()), ChainChange::UseSkipped(n)));
         }

@@ -47,7 +47,7 @@ pub enum Sending<P: Profile> {
 
 /// A sending chain under way.
 pub struct SendingChain<P: Profile> {
-    /// The ratchet key pair.
+    /// The ratchet key pair; it serves the two halves of a step and nothing else (DR-11).
     pub pair: AgreementSecret,
     /// The chain key at `next`.
     pub key: Secret<32>,
@@ -172,6 +172,7 @@ impl<P: Profile> DoubleRatchet<P> {
                 })
             }
             Sending::Due { theirs, header } => {
+                // DR-10, B34: the new root takes an agreement of a pair that no earlier state holds: whoever has stolen one is out, and so is a clone.
                 let pair = AgreementSecret::generate(rng)?;
                 let (root, key, next_header) = P::root_step(&self.root, &pair.agree(theirs)?);
                 let (key, seed) = P::classical_step(&key, 0);
@@ -204,6 +205,9 @@ impl<P: Profile> DoubleRatchet<P> {
     }
 
     /// Finds the chain that `message` belongs to, and its header. `None`: it is not of this session, as far as its header tells.
+    ///
+    /// HE-2: the chains are tried from the newest on, then the key of the chain to come: a header that opens under it is a ratchet step of the peer. That a
+    /// header is of another key is no error, for every chain but one says so.
     ///
     /// # Errors
     /// `message.authentication` if it names a header key of this session and does not authenticate under it.
@@ -300,7 +304,7 @@ impl<P: Profile> DoubleRatchet<P> {
             // The peer steps only on a ratchet key of ours that it has seen; it has seen none since its own last step.
             Sending::Due { .. } => return Err(Fault::MessageAuthentication.into()),
         };
-        // B11: a header that names a ratchet key already in use would step the root with a known agreement.
+        // B11, DR-11: a header that names a ratchet key already in use would step the root with a known agreement.
         let known = self.receiving.iter().any(|chain| chain.ratchet_key == header.ratchet_key);
         if rule::on(Rule::B11) && (known || header.ratchet_key == ours.public()) {
             return Err(Fault::MessageReflected.into());

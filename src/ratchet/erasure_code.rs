@@ -52,7 +52,7 @@ impl<const N: usize> Decoder<N> {
     /// Takes in a chunk. The decoder itself stays as it is, for the chunk's message is not authenticated yet.
     ///
     /// # Errors
-    /// BR-7: `braid.conflict` if the chunk contradicts one that is held.
+    /// BR-7, B30: `braid.conflict` if the chunk contradicts one that is held.
     pub fn with(&self, chunk: &Chunk) -> Result<Progress<N>> {
         let place = match self.held.binary_search_by_key(&chunk.index, |held| held.index) {
             Ok(place) => {

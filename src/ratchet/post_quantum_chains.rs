@@ -329,6 +329,8 @@ impl EpochChains {
 }
 
 /// The chain key before index `to`, from the one after index `from`.
+///
+/// SP-4: it stops before `to`, whose key is the one step more that the caller makes. A walk through `to` would derive the key of the message after it.
 fn walk<P: Profile>(key: &Secret<32>, from: u32, to: u32) -> Secret<32> {
     (from + 1..to).fold(Secret::new(*key.expose()), |key, index| P::chain_walk(&key, index))
 }

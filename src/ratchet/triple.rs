@@ -119,7 +119,7 @@ impl<P: Profile> Ratchet<P> {
         let keys = MessageKeys { seed: &seed, post_quantum: &post_quantum.key, header: header_key };
         let plaintext = match P::open(keys, &header, message, binding) {
             Ok(plaintext) => plaintext,
-            // DR-6, SP-10: what is staged is adopted only after the body has authenticated.
+            // DR-6, SP-10, B32: what is staged is adopted only after the body has authenticated.
             Err(error) if rule::on(Rule::Dr6) => return Err(error),
             Err(_) => Vec::new(),
         };

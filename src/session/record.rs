@@ -20,7 +20,8 @@ pub const MAX_ARCHIVED_SESSIONS: usize = 40;
 
 /// What this device keeps about one device of a peer: a current session, and archived ones that still receive.
 ///
-/// Every method that fails leaves the record exactly as it was. The page of [the module](crate::session) shows one from its first message on.
+/// Every method that fails leaves the record exactly as it was (SE-4, B32): whoever forges a message cannot break a session with it. The page of
+/// [the module](crate::session) shows one from its first message on.
 pub struct SessionRecord<P: HandshakeProfile> {
     pub(super) identity: P::IdentityKey,
     pub(super) local: Address,
@@ -52,6 +53,7 @@ pub enum TrustedIdentity<'a, P: HandshakeProfile> {
 }
 
 impl<P: HandshakeProfile> TrustedIdentity<'_, P> {
+    /// SE-8: a key other than the pinned one has its own error; to take it for the peer's is for a user to decide, never for the engine.
     fn check(&self, identity: &P::IdentityKey) -> Result<()> {
         match self {
             Self::Pinned(pinned) if *pinned != identity => Err(Fault::UntrustedIdentity.into()),
@@ -269,6 +271,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         session.check_sending(now)?;
         trusted.check(&session.remote_identity)?;
         let (message, sent) = session.encrypt(plaintext, rng)?;
+        // SE-7: whichever message arrives first has to bring the handshake along.
         let envelope = match &session.offer {
             None => Envelope { kind: EnvelopeKind::Message, bytes: message },
             Some(offer) => {
@@ -328,6 +331,8 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         trusted.check(&first.identity)?;
         let message = P::parse(&first.message)?;
         let mut budget = StepBudget::full();
+        // SE-12, B40: the session that this handshake began reads the message and is promoted. No other one is tried: it could not read it, and an older
+        // session that stayed current would keep the two sides apart.
         if let Some(position) = self.session_of(first) {
             let session = self.session_at(position).ok_or(Fault::NoSession)?;
             let (plaintext, received) =
@@ -343,6 +348,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         let mut session = Session::accepted(device, &self.remote, first, acceptance);
         // DR-16: the signed prekey is lent for this one step and never becomes part of the session.
         let signed_prekey = accepting.signed.agreement_secret();
+        // K-7, B28: a wrong KEM ciphertext has given other keys without an error; under them the message does not open, as a wrong message does not.
         let (plaintext, received) =
             session.decrypt(&message, Some(signed_prekey), now, &mut budget)?.ok_or(Fault::MessageAuthentication)?;
         prekeys.consume(first)?;
@@ -438,7 +444,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         self.archived.iter().position(|session| session.began_with(first)).map(Position::Archived)
     }
 
-    /// SE-3: the session that read a message becomes the current one.
+    /// SE-3, B40: the session that read a message becomes the current one: after simultaneous initiation both sides come to speak in the same.
     fn promote(&mut self, position: Position, now: u64) -> DecryptedBy {
         let Position::Archived(index) = position else { return DecryptedBy::Current };
         if rule::on(Rule::Se3) && index < self.archived.len() {
@@ -449,6 +455,7 @@ impl<P: HandshakeProfile> SessionRecord<P> {
         if rule::on(Rule::Se10) { DecryptedBy::Archived } else { DecryptedBy::Current }
     }
 
+    /// SE-1: the former session is archived and not dropped, for messages of it are under way.
     fn make_current(&mut self, mut session: Session<P>, now: u64) {
         session.archived_at = None;
         if let Some(mut former) = self.current.replace(session) {

@@ -1,5 +1,5 @@
 //! Reading and writing the fixed fields of native messages and of stored records: big-endian, no padding, no
-//! self-description. A reader never reads past its end and never allocates by a length it was told.
+//! self-description. A reader never reads past its end and never allocates by a length it was told: a stranger chose both (B75).
 
 use crate::crypto::{Secret, Zeroizing};
 use crate::error::{Fault, Result};

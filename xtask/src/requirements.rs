@@ -4,7 +4,7 @@
 //! [Title of a section]
 //! PQ-13: what is required, on one line
 //!   later: why nothing here bears it yet, if so
-//!   stated: where and why it holds without a test, if so
+//!   stated: where and why it holds without a test, or how far what the tests show differs from its source, if so
 //! ```
 
 /// A section of the catalogue.

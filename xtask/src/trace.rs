@@ -65,6 +65,8 @@ fn trace() -> Result<(String, Vec<String>), String> {
     let mut complaints: Vec<String> = unknown.into_iter().collect();
     let open = all(&sections).filter(|one| is_open(one, &evidence));
     complaints.extend(open.map(|one| format!("{} is open: {}", one.id, one.statement)));
+    let uncoded = all(&sections).filter(|one| is_uncoded(one, &evidence));
+    complaints.extend(uncoded.map(|one| format!("{} is cited by no code: {}", one.id, one.statement)));
     let uncontrolled = all(&sections).filter(|one| is_uncontrolled(one, &evidence));
     complaints.extend(uncontrolled.map(|one| format!("{} has no negative control: {}", one.id, one.statement)));
     Ok((document(&sections, &evidence), complaints))
@@ -77,6 +79,12 @@ fn all(sections: &[Section]) -> impl Iterator<Item = &Requirement> {
 /// A requirement is open until a test bears it, or the catalogue says why none does.
 fn is_open(requirement: &Requirement, evidence: &Evidences) -> bool {
     requirement.reason.is_none() && evidence.get(&requirement.id).is_none_or(|found| found.tests.is_empty())
+}
+
+/// Tests bear it, and no comment says which code makes them pass: who then knows what must not be changed?
+fn is_uncoded(requirement: &Requirement, evidence: &Evidences) -> bool {
+    requirement.reason.is_none()
+        && evidence.get(&requirement.id).is_some_and(|found| !found.tests.is_empty() && found.code.is_empty())
 }
 
 /// An attack that no test carries out with success: who knows then that it is the rule that stops it?
@@ -223,15 +231,19 @@ fn document(sections: &[Section], evidence: &Evidences) -> String {
     let none = Evidence::default();
     let borne = |one: &&Requirement| evidence.get(&one.id).is_some_and(|found| !found.tests.is_empty());
     let open = all(sections).filter(|one| is_open(one, evidence)).count();
+    let uncoded = all(sections).filter(|one| is_uncoded(one, evidence)).count();
     let tested = all(sections).filter(borne).count();
+    let noted = all(sections).filter(borne).filter(|one| one.reason.is_some()).count();
     let total = all(sections).count();
     let mut text = format!(
         "# Requirements and attacks\n\n\
          Written by `cargo xtask trace` from the ids in `src/` and `tests/` and the catalogue `xtask/requirements.txt`; not\n\
          edited by hand. Names after a file are the items and the tests that bear the requirement. *Fails without* names the\n\
          rules that the test also switches off, to see its attack succeed; *has a control* says that it carries the attack out\n\
-         in another way. No attack is without one of the two.\n\n\
-         {total} requirements and attacks: {tested} borne by tests, {} with a stated reason, {open} open.\n",
+         in another way. No attack is without one of the two. What stands in italics says why there is no test, or how far\n\
+         what the tests show differs from the source of the requirement.\n\n\
+         {total} requirements and attacks: {tested} borne by tests ({noted} with a note), {} by a stated reason, {open} open,\n\
+         {uncoded} cited by no code.\n",
         total - tested - open,
     );
     for section in sections {
@@ -240,11 +252,13 @@ fn document(sections: &[Section], evidence: &Evidences) -> String {
             let found = evidence.get(&one.id).unwrap_or(&none);
             let places = |places: &BTreeSet<String>| places.iter().cloned().collect::<Vec<_>>().join("<br>");
             let tests = match (&one.reason, found.tests.is_empty()) {
-                (_, false) => places(&found.tests),
+                (None, false) => places(&found.tests),
+                (Some(reason), false) => format!("{}<br>*{reason}*", places(&found.tests)),
                 (Some(reason), true) => format!("*{reason}*"),
                 (None, true) => "**OPEN**".to_owned(),
             };
-            let _ = writeln!(text, "| {} | {} | {} | {tests} |", one.id, one.statement, places(&found.code));
+            let code = if is_uncoded(one, evidence) { "**OPEN**".to_owned() } else { places(&found.code) };
+            let _ = writeln!(text, "| {} | {} | {code} | {tests} |", one.id, one.statement);
         }
     }
     text
@@ -304,7 +318,31 @@ mod tests {
         let sections = sections();
         let open: Vec<&str> = all(&sections).filter(|one| is_open(one, &evidence)).map(|one| one.id.as_str()).collect();
         assert_eq!(open, ["PQ-1", "PQ-13", "B3"]);
-        assert!(document(&sections, &evidence).contains("| K-1 | f |  | `src/a.rs` t |"));
+        assert!(document(&sections, &evidence).contains("| K-1 | f | **OPEN** | `src/a.rs` t |"));
+    }
+
+    #[test]
+    fn what_tests_bear_and_no_code_cites_is_found() {
+        let text = "/// PQ-1\nfn a() {}\n#[cfg(test)]\nmod tests {\n/// PQ-1, PQ-13, B31\n#[test]\nfn t() {}\n}";
+        let (evidence, _) = evidence("src/a.rs", text);
+        let sections = sections();
+        let uncoded: Vec<&str> =
+            all(&sections).filter(|one| is_uncoded(one, &evidence)).map(|one| one.id.as_str()).collect();
+        assert_eq!(uncoded, ["PQ-13"], "B31 has a reason; what no test bears is open already");
+        let document = document(&sections, &evidence);
+        assert!(document.contains("1 cited by no code"));
+        assert!(document.contains("| PQ-1 | a | `src/a.rs` a | `src/a.rs` t |"));
+        assert!(document.contains("| PQ-13 | b | **OPEN** | `src/a.rs` t |"));
+    }
+
+    #[test]
+    fn a_note_stands_beside_the_tests() {
+        let (evidence, _) = evidence("tests/attacks.rs", "/// B31\n#[test]\nfn attack() {}\n");
+        let document = document(&sections(), &evidence);
+        assert!(document.contains("| B31 | d |  | `tests/attacks.rs` attack<br>*later: e* |"));
+        assert!(
+            document.contains("5 requirements and attacks: 1 borne by tests (1 with a note), 0 by a stated reason")
+        );
     }
 
     #[test]

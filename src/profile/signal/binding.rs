@@ -16,7 +16,8 @@ pub struct SignalBinding {
 
 /// From one end to the other.
 pub struct Direction {
-    /// The identity keys under the MAC: the sender's, then the receiver's.
+    /// The identity keys under the MAC, before anything else: the sender's, then the receiver's (X3-6, X3-11, PQ-25: a message for one pair of
+    /// identities is none for another).
     pub identities: [u8; 2 * PUBLIC_KEY],
     /// The addresses field, if both names are service ids.
     pub addresses: Option<[u8; ADDRESSES]>,

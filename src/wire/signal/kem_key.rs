@@ -3,7 +3,7 @@
 use crate::crypto::kem::{KemCiphertext, KemPublic, Kyber1024};
 use crate::error::{Fault, Result};
 
-/// Kyber-1024 round 3, the only KEM of shipped official clients.
+/// Kyber-1024 round 3, the only KEM of shipped official clients. ML-KEM keys are as long and stand behind another byte, which is refused (PQ-7).
 const TYPE: u8 = 0x08;
 
 /// `08 ‖ public key`: also what the identity key signs.
