@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use undertone::crypto::agreement::{AgreementKey, AgreementSecret};
 use undertone::crypto::ed25519::{SigningSecret, VerifyingKey};
 use undertone::crypto::secret::Secret;
-use undertone::crypto::{aead, kdf};
+use undertone::crypto::{aead, chain, kdf};
 use undertone::rule::{self, Rule};
 
 #[derive(Deserialize)]
@@ -137,7 +137,7 @@ struct Signature {
 #[test]
 fn rfc_8032() {
     let suite: Suite<Signature> = load(include_str!("../vectors/rfc8032.json"));
-    assert_eq!(suite.tests.len(), 4);
+    assert_eq!(suite.tests.len(), 5);
     for test in suite.tests {
         let signer = SigningSecret::from_seed(secret(&test.seed));
         let message = hex::decode(test.message).unwrap();
@@ -150,6 +150,13 @@ fn rfc_8032() {
 }
 
 #[derive(Deserialize)]
+struct ChaCha {
+    tests: Vec<Sealed>,
+    blocks: Vec<Block>,
+    streams: Vec<Stream>,
+}
+
+#[derive(Deserialize)]
 struct Sealed {
     key: String,
     nonce: String,
@@ -158,11 +165,34 @@ struct Sealed {
     sealed: String,
 }
 
+/// The block of counter 0, or its first half.
+#[derive(Deserialize)]
+struct Block {
+    section: String,
+    key: String,
+    nonce: String,
+    block: String,
+}
+
+#[derive(Deserialize)]
+struct Stream {
+    section: String,
+    key: String,
+    nonce: String,
+    counter: usize,
+    plaintext: String,
+    ciphertext: String,
+}
+
+fn rfc_8439_suite() -> ChaCha {
+    load(include_str!("../vectors/rfc8439.json"))
+}
+
 /// P-10: ChaCha20-Poly1305 of RFC 8439.
 #[test]
 fn rfc_8439() {
-    let suite: Suite<Sealed> = load(include_str!("../vectors/rfc8439.json"));
-    assert_eq!(suite.tests.len(), 1);
+    let suite = rfc_8439_suite();
+    assert_eq!(suite.tests.len(), 2);
     for test in suite.tests {
         let (key, nonce) = (secret(&test.key), array(&test.nonce));
         let (ad, plaintext) = (hex::decode(test.ad).unwrap(), hex::decode(test.plaintext).unwrap());
@@ -170,5 +200,33 @@ fn rfc_8439() {
         aead::seal(&key, &nonce, &ad, &plaintext, &mut sealed);
         assert_eq!(hex::encode(&sealed), test.sealed);
         assert_eq!(aead::open(&key, &nonce, &ad, &sealed).unwrap(), plaintext);
+    }
+}
+
+/// P-10: a chain's step is the ChaCha20 block of counter 0 of RFC 8439.
+#[test]
+fn rfc_8439_blocks() {
+    let suite = rfc_8439_suite();
+    assert_eq!(suite.blocks.len(), 5);
+    for test in suite.blocks {
+        let nonce = hex::decode(test.nonce).unwrap();
+        let (label, n) = (nonce[..8].try_into().unwrap(), u32::from_be_bytes(nonce[8..].try_into().unwrap()));
+        let (next, seed) = chain::step(&secret(&test.key), label, n);
+        let block = hex::encode([*next.expose(), *seed.expose()].concat());
+        assert!(matches!(test.block.len(), 64 | 128) && block.starts_with(&test.block), "section {}", test.section);
+    }
+}
+
+/// P-10: ChaCha20 of RFC 8439 from counter 1 on, which is where the AEAD encrypts.
+#[test]
+fn rfc_8439_streams() {
+    let suite = rfc_8439_suite();
+    assert_eq!(suite.streams.len(), 5);
+    for test in suite.streams {
+        let begin = (test.counter - 1) * 64;
+        let plaintext = [vec![0; begin], hex::decode(test.plaintext).unwrap()].concat();
+        let mut sealed = Vec::new();
+        aead::seal(&secret(&test.key), &array(&test.nonce), &[], &plaintext, &mut sealed);
+        assert_eq!(hex::encode(&sealed[begin..plaintext.len()]), test.ciphertext, "section {}", test.section);
     }
 }
