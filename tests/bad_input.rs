@@ -462,6 +462,12 @@ fn oversized_fields() {
         assert_eq!(told(Address::new("name", device)), (kind, "address.device"));
     }
     assert_eq!(told(SessionRecord::<Signal>::new(&bob.local(), bob.address.clone())), (kind, "session.self"));
+    // In the Signal profile a name in capitals is the same account; in the native one it is another.
+    let capitals = Address::new(BOB.to_uppercase(), 1).unwrap();
+    assert_eq!(told(SessionRecord::<Signal>::new(&bob.local(), capitals.clone())), (kind, "session.self"));
+    let (_, bob) = strangers::<Undertone>(251);
+    assert_eq!(told(SessionRecord::<Undertone>::new(&bob.local(), bob.address.clone())), (kind, "session.self"));
+    assert!(SessionRecord::<Undertone>::new(&bob.local(), capitals).is_ok());
 }
 
 /// Messages for nobody: no session, another session, the own one.

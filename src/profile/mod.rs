@@ -53,6 +53,9 @@ pub trait Profile: PostQuantumProfile + sealed::Sealed + Sized + Send + Sync + '
     /// A session message whose outer form has been parsed, borrowed from its bytes.
     type Message<'a>;
 
+    /// Whether two account names stand for one account.
+    fn same_account(one: &str, other: &str) -> bool;
+
     /// The secrets of a new session from the handshake's concatenated secrets (`DH1 ‖ DH2 ‖ DH3 [‖ DH4] [‖ SS]`, without the
     /// leading `FF×32`) and the encoded transcript, which the Signal profile ignores.
     fn handshake_secrets(suite: Suite, secrets: &[&[u8]], transcript: &[u8]) -> HandshakeSecrets<Self>;

@@ -16,7 +16,7 @@ use crate::crypto::kem::Kyber1024;
 use crate::error::{Fault, Result};
 use crate::profile::{HandshakeSecrets, Header, HeaderKey, MessageKeys, Parties, Profile, Suite};
 use crate::rule::{self, Rule};
-use crate::wire::signal::{SignalMessage, SignalMessageFields, encode_agreement_key, post_quantum};
+use crate::wire::signal::{ServiceId, SignalMessage, SignalMessageFields, encode_agreement_key, post_quantum};
 use crate::wire::{Reader, Writer};
 use rand_core::TryCryptoRng;
 
@@ -57,6 +57,14 @@ impl Profile for Signal {
     type HeaderKey = ClearHeader;
     type Binding = SignalBinding;
     type Message<'a> = ClearMessage<'a>;
+
+    /// Names that are service ids are compared as such: each can be spelled in upper and in lower case.
+    fn same_account(one: &str, other: &str) -> bool {
+        match (one.parse::<ServiceId>(), other.parse::<ServiceId>()) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => one == other,
+        }
+    }
 
     /// The middle third of the output is the chain key of the signed prekey's own chain. In this engine a responder
     /// never sends in that chain, since it always reads a message, and so makes a ratchet step, first.

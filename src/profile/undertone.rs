@@ -111,6 +111,10 @@ impl Profile for Undertone {
     type Binding = SessionBinding;
     type Message<'a> = SessionMessage<'a>;
 
+    fn same_account(one: &str, other: &str) -> bool {
+        one == other
+    }
+
     fn handshake_secrets(suite: Suite, secrets: &[&[u8]], transcript: &[u8]) -> HandshakeSecrets<Self> {
         // PQ-16, B3, B7, B8: the transcript is in the info, so two sides that saw different handshakes share no key.
         let hash = if rule::on(Rule::Pq16) { hash::sha256(&[transcript]) } else { [0; 32] };

@@ -173,5 +173,5 @@ pub fn bind<P: HandshakeProfile>(
 
 /// Whether the peer is another device of the same account, in a profile that treats it as such.
 pub fn is_own_device<P: HandshakeProfile>(ends: &Ends<'_, P>, remote_identity: &P::IdentityKey) -> bool {
-    P::TRUSTS_OWN_DEVICES && ends.identity == remote_identity && ends.local.name() == ends.remote.name()
+    P::TRUSTS_OWN_DEVICES && ends.identity == remote_identity && P::same_account(ends.local.name(), ends.remote.name())
 }

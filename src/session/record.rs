@@ -219,7 +219,8 @@ impl<P: HandshakeProfile> SessionRecord<P> {
     /// # Errors
     /// `session.self` if both are the same device.
     pub fn new(device: &LocalDevice<'_, P>, remote: Address) -> Result<Self> {
-        if *device.address == remote {
+        let local = device.address;
+        if local.device() == remote.device() && P::same_account(local.name(), remote.name()) {
             return Err(Fault::SelfAddress.into());
         }
         Ok(Self {

@@ -5,7 +5,7 @@ use crate::in_both_profiles;
 use crate::schedule::Rng;
 use crate::wire_profile::WireProfile;
 use rand::SeedableRng;
-use undertone::profile::IdentityKeyPair;
+use undertone::profile::{IdentityKeyPair, Signal};
 use undertone::{Address, Envelope, EnvelopeKind, ErrorKind};
 
 const DAY: u64 = 86_400;
@@ -27,6 +27,10 @@ in_both_profiles! {
     a_skipped_key_is_kept_for_seven_days;
     /// DR-7: another device of the same account may jump without bound, in the Signal profile alone.
     an_own_device_jumps_without_bound_in_the_signal_profile_alone;
+    /// DR-7: an account with the same identity key and another name is no own device.
+    the_same_key_under_another_name_is_bounded;
+    /// DR-7: a device with the same name and another identity key is no own device.
+    another_key_under_the_same_name_is_bounded;
     /// PQ-20, B9: a last-resort prekey serves 1 024 first messages, each once.
     a_last_resort_prekey_serves_1024_first_messages;
     /// Devices are numbered from 1 to 127.
@@ -152,11 +156,37 @@ fn a_skipped_key_is_kept_for_seven_days<P: WireProfile>() {
 }
 
 fn an_own_device_jumps_without_bound_in_the_signal_profile_alone<P: WireProfile>() {
+    let expected = if P::TRUSTS_OWN_DEVICES { Ok(()) } else { Err(TOO_FAR) };
+    assert_eq!(after_31_000_lost::<P>(&P::account(1), true), expected);
+}
+
+fn the_same_key_under_another_name_is_bounded<P: WireProfile>() {
+    assert_eq!(after_31_000_lost::<P>(&P::account(2), true), Err(TOO_FAR));
+}
+
+fn another_key_under_the_same_name_is_bounded<P: WireProfile>() {
+    assert_eq!(after_31_000_lost::<P>(&P::account(1), false), Err(TOO_FAR));
+}
+
+/// DR-7: in the Signal profile a service id in capitals is the same account.
+#[test]
+fn an_account_has_one_name_in_two_spellings() {
+    let name = Signal::account(1).to_uppercase();
+    assert_ne!(name, Signal::account(1));
+    assert_eq!(after_31_000_lost::<Signal>(&name, true), Ok(()));
+    assert_eq!(after_31_000_lost::<Signal>(&format!("PNI:{name}"), true), Err(TOO_FAR));
+}
+
+const TOO_FAR: (ErrorKind, &str) = (ErrorKind::TooFarAhead, "message.too_far_ahead");
+
+/// How the second device, of the account `name` and perhaps with the first one's identity key, reads a message after 31 000 that are lost.
+fn after_31_000_lost<P: WireProfile>(name: &str, same_key: bool) -> Result<(), (ErrorKind, &'static str)> {
     let mut rng = Rng::seed_from_u64(8);
     let identity = P::IdentityKeyPair::generate(&mut rng).unwrap();
     let same = P::IdentityKeyPair::from_bytes(&*identity.to_bytes()).unwrap();
+    let of_laptop = if same_key { same } else { P::IdentityKeyPair::generate(&mut rng).unwrap() };
     let mut phone = Device::<P>::of_account(identity, P::account(1), 1, START, &mut rng);
-    let mut laptop = Device::<P>::of_account(same, P::account(1), 2, START, &mut rng);
+    let mut laptop = Device::<P>::of_account(of_laptop, name.to_owned(), 2, START, &mut rng);
     let bundle = laptop.bundle(true, START, &mut rng);
     phone.begin(&bundle, START, &mut rng).unwrap();
     let first = phone.encrypt(&laptop.address, b"first", START, &mut rng).unwrap();
@@ -168,10 +198,7 @@ fn an_own_device_jumps_without_bound_in_the_signal_profile_alone<P: WireProfile>
     }
     let far = phone.encrypt(&laptop.address, b"far", START, &mut rng).unwrap();
     let read = laptop.decrypt_checked(&phone.address, far.kind, &far.bytes, START);
-    assert_eq!(read.is_ok(), P::TRUSTS_OWN_DEVICES);
-    if let Err(error) = read {
-        assert_eq!(error.code(), "message.too_far_ahead");
-    }
+    read.map(drop).map_err(|error| (error.kind(), error.code()))
 }
 
 fn a_last_resort_prekey_serves_1024_first_messages<P: WireProfile>() {
