@@ -1,5 +1,6 @@
 //! The two profiles, as the properties see them.
 
+use std::ops::Range;
 use undertone::group::{GroupContext, GroupId, GroupProfile};
 use undertone::handshake::HandshakeProfile;
 use undertone::profile::{Signal, Undertone};
@@ -18,6 +19,9 @@ pub trait WireProfile: HandshakeProfile + GroupProfile {
 
     /// A group at an epoch.
     fn group(group: u8, epoch: u64) -> GroupContext;
+
+    /// Where the chain key stands in a distribution message.
+    fn chain_key_in(distribution: &[u8]) -> Range<usize>;
 }
 
 impl WireProfile for Undertone {
@@ -33,6 +37,11 @@ impl WireProfile for Undertone {
         let id = GroupId::new([group; 16]).unwrap();
         GroupContext::new(id, epoch, [u8::try_from(epoch & 0xff).unwrap(); 32])
     }
+
+    /// Before the header key and the signing key.
+    fn chain_key_in(distribution: &[u8]) -> Range<usize> {
+        distribution.len() - 96..distribution.len() - 64
+    }
 }
 
 impl WireProfile for Signal {
@@ -46,5 +55,10 @@ impl WireProfile for Signal {
 
     fn group(group: u8, _epoch: u64) -> GroupContext {
         GroupContext::distribution([group; 16])
+    }
+
+    /// Before the signing key with its tag, its length and its type byte.
+    fn chain_key_in(distribution: &[u8]) -> Range<usize> {
+        distribution.len() - 67..distribution.len() - 35
     }
 }
