@@ -5,7 +5,9 @@ use crate::failure::Failure;
 use crate::party::Party;
 use crate::request::{Fields, base64};
 use crate::wire_profile::{Result, WireProfile, fingerprint, group_uuid};
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+// The certificates here are the agent's own, and the server and root that sign them are parts that it plays. The crate verifies their signatures; it signs no
+// bytes of an application's with an identity key, on purpose (XE-7), so that this alone takes the signing crate.
+use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use undertone::group::{GroupContext, GroupId};
 use undertone::{Address, EnvelopeKind, IdentityKey, Undertone, UndertoneIdentityKey};
@@ -48,7 +50,7 @@ impl WireProfile for Undertone {
 
     fn sealed_decrypt(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value> {
         let bytes = request.bytes("bytes")?;
-        let root = verifying_key(&request.bytes("trust_root")?)?;
+        let root = UndertoneIdentityKey::admit(&request.bytes("trust_root")?)?;
         let timestamp = request.number("timestamp")?;
         party.atomically(|party| {
             let (sender, kind) = party.sender_of(&bytes)?;
@@ -100,8 +102,8 @@ impl WireProfile for Undertone {
 struct Certificate {
     authority: String,
     claims: String,
-    authority_signature: Signature,
-    claims_signature: Signature,
+    authority_signature: [u8; 64],
+    claims_signature: [u8; 64],
 }
 
 impl Certificate {
@@ -109,10 +111,8 @@ impl Certificate {
         let read = || -> Result<Self> {
             let value: Value = serde_json::from_slice(bytes).map_err(|_| Failure::request("not JSON"))?;
             let fields = Fields::new(&value)?;
-            let signature = |name: &str| {
-                let bytes = <[u8; 64]>::try_from(fields.bytes(name)?).map_err(|_| Failure::request("not 64 bytes"))?;
-                Ok::<_, Failure>(Signature::from_bytes(&bytes))
-            };
+            let signature =
+                |name: &str| <[u8; 64]>::try_from(fields.bytes(name)?).map_err(|_| Failure::request("not 64 bytes"));
             Ok(Self {
                 authority: fields.text("authority")?.to_owned(),
                 claims: fields.text("claims")?.to_owned(),
@@ -123,13 +123,13 @@ impl Certificate {
         read().map_err(|_| Failure::of("invalid_message", "the certificate is malformed"))
     }
 
-    fn validate(&self, root: &VerifyingKey, timestamp: u64, sender: &Address, identity: &[u8]) -> Result<()> {
+    fn validate(&self, root: &UndertoneIdentityKey, timestamp: u64, sender: &Address, identity: &[u8]) -> Result<()> {
         let invalid = || Failure::of("invalid_signature", "the certificate is not signed by a trusted root");
         let malformed = || Failure::of("invalid_message", "the certificate is malformed");
-        root.verify_strict(self.authority.as_bytes(), &self.authority_signature).map_err(|_| invalid())?;
+        root.verify(&[self.authority.as_bytes()], &self.authority_signature).map_err(|_| invalid())?;
         let authority: Value = serde_json::from_str(&self.authority).map_err(|_| malformed())?;
-        let server = verifying_key(&Fields::new(&authority)?.bytes("key")?)?;
-        server.verify_strict(self.claims.as_bytes(), &self.claims_signature).map_err(|_| invalid())?;
+        let server = UndertoneIdentityKey::admit(&Fields::new(&authority)?.bytes("key")?)?;
+        server.verify(&[self.claims.as_bytes()], &self.claims_signature).map_err(|_| invalid())?;
         let claims: Value = serde_json::from_str(&self.claims).map_err(|_| malformed())?;
         let claims = Fields::new(&claims)?;
         if timestamp > claims.number("expires")? {
@@ -145,12 +145,6 @@ impl Certificate {
 fn signing_key(bytes: &[u8]) -> Result<SigningKey> {
     let seed = <[u8; 32]>::try_from(bytes).map_err(|_| Failure::of("invalid_key", "a private key has 32 bytes"))?;
     Ok(SigningKey::from_bytes(&seed))
-}
-
-fn verifying_key(bytes: &[u8]) -> Result<VerifyingKey> {
-    let wrong = || Failure::of("invalid_key", "not an Ed25519 public key");
-    let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| wrong())?;
-    VerifyingKey::from_bytes(&bytes).map_err(|_| wrong())
 }
 
 /// Which way an envelope of the native profile is read, by its first byte.
