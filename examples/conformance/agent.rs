@@ -122,6 +122,7 @@ fn operate<P: WireProfile>(party: &mut Party<P>, op: &str, request: &Fields<'_>)
         }
         "fingerprint" => P::fingerprint(party, request),
         "sealed_encrypt" => P::sealed_encrypt(party, request),
+        "sealed_encrypt_many" => P::sealed_encrypt_many(party, request),
         "sealed_decrypt" => P::sealed_decrypt(party, request),
         "certificate" => P::certificate(party, request),
         "import_session" => P::import_session(party, request.address("peer")?, &request.bytes("record")?),

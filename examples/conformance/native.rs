@@ -48,6 +48,10 @@ impl WireProfile for Undertone {
         Ok(json!({ "bytes": base64(envelope.bytes) }))
     }
 
+    fn sealed_encrypt_many(_party: &mut Party<Self>, _request: &Fields<'_>) -> Result<Value> {
+        Err(Failure::request("one seal for many recipients is of the Signal profile"))
+    }
+
     fn sealed_decrypt(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value> {
         let bytes = request.bytes("bytes")?;
         let root = UndertoneIdentityKey::admit(&request.bytes("trust_root")?)?;

@@ -79,6 +79,13 @@ impl<'a> Fields<'a> {
         self.list(name)?.iter().map(decode).collect()
     }
 
+    /// A list of strings that may be absent or null.
+    pub fn optional_texts(&self, name: &str) -> Result<Vec<&'a str>> {
+        let wrong = || Failure::request(format!("`{name}` is not a list of strings"));
+        let list = self.optional(name).map(|_| self.list(name)).transpose()?;
+        list.into_iter().flatten().map(|value| value.as_str().ok_or_else(wrong)).collect()
+    }
+
     fn list(&self, name: &str) -> Result<&'a Vec<Value>> {
         self.required(name)?.as_array().ok_or_else(|| Failure::request(format!("`{name}` is not a list")))
     }

@@ -8,8 +8,8 @@ use getrandom::SysRng;
 use serde_json::{Value, json};
 use undertone::group::GroupContext;
 use undertone::sealed::{
-    ContentHint, ContentKind, OpenedSeal, Receiver, SenderCertificate, SenderClaims, ServerCertificate, TrustRoots,
-    UnidentifiedContent, open, v1, v2,
+    ContentHint, ContentKind, OpenedSeal, Receiver, SenderCertificate, SenderClaims, ServerCertificate, ServiceId,
+    TrustRoots, UnidentifiedContent, open, v1, v2,
 };
 use undertone::{
     Address, EnvelopeKind, IdentityKey, IdentityKeyPair, SessionRecord, Signal, SignalIdentityKey,
@@ -68,6 +68,28 @@ impl WireProfile for Signal {
         })
     }
 
+    fn sealed_encrypt_many(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value> {
+        let peers = request.entries("peers")?.iter().map(Peer::parse).collect::<Result<Vec<_>>>()?;
+        let recipients: Vec<_> = peers.iter().map(Peer::recipient).collect();
+        let excluded = request.optional_texts("excluded")?.into_iter().map(|name| Ok(name.parse::<ServiceId>()?));
+        let excluded = excluded.collect::<Result<Vec<_>>>()?;
+        let certificate = SenderCertificate::parse(&request.bytes("sender_certificate")?)?;
+        let group = Self::group(request.text("group")?)?;
+        let group_id = request.optional_bytes("group_id")?;
+        let plaintext = request.bytes("plaintext")?;
+        party.atomically(|party| {
+            let content = UnidentifiedContent {
+                kind: ContentKind::SenderKey,
+                certificate,
+                content: party.group_encrypt(group, &plaintext)?,
+                hint: ContentHint::Resendable,
+                group_id,
+            };
+            let sealed = v2::seal_to_many(party.identity(), &content, &recipients, &excluded, &mut SysRng)?;
+            Ok(json!({ "bytes": base64(sealed) }))
+        })
+    }
+
     fn sealed_decrypt(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value> {
         let bytes = request.bytes("bytes")?;
         let trust = TrustRoots::new(vec![SignalIdentityKey::admit(&request.bytes("trust_root")?)?]);
@@ -116,5 +138,32 @@ impl WireProfile for Signal {
         })?;
         party.set_record(peer, imported);
         Ok(json!({}))
+    }
+}
+
+/// An account among the `peers` of `sealed_encrypt_many`.
+struct Peer {
+    service_id: ServiceId,
+    identity: SignalIdentityKey,
+    devices: Vec<(u8, u16)>,
+}
+
+impl Peer {
+    fn parse(fields: &Fields<'_>) -> Result<Self> {
+        let device = |fields: &Fields<'_>| -> Result<(u8, u16)> {
+            let too_large = |name: &str| Failure::request(format!("`{name}` is too large"));
+            let device = u8::try_from(fields.number("device")?).map_err(|_| too_large("device"))?;
+            let registration = u16::try_from(fields.number("registration_id")?);
+            Ok((device, registration.map_err(|_| too_large("registration_id"))?))
+        };
+        Ok(Self {
+            service_id: fields.text("name")?.parse()?,
+            identity: SignalIdentityKey::admit(&fields.bytes("identity")?)?,
+            devices: fields.entries("devices")?.iter().map(device).collect::<Result<_>>()?,
+        })
+    }
+
+    fn recipient(&self) -> v2::Recipient<'_> {
+        v2::Recipient { service_id: self.service_id, identity: &self.identity, devices: &self.devices }
     }
 }

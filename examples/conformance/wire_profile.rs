@@ -25,6 +25,8 @@ pub trait WireProfile: HandshakeProfile + GroupProfile + FingerprintProfile {
     fn fingerprint(party: &Party<Self>, request: &Fields<'_>) -> Result<Value>;
     /// `sealed_encrypt`.
     fn sealed_encrypt(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value>;
+    /// `sealed_encrypt_many`: a group message in the form in which it goes to the server, for the Signal profile.
+    fn sealed_encrypt_many(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value>;
     /// `sealed_decrypt`.
     fn sealed_decrypt(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value>;
     /// `certificate`.

@@ -130,6 +130,18 @@ export class AgentParty {
     return fromBase64(answer.bytes, 'sealed_encrypt.bytes');
   }
 
+  async sealedGroupEncrypt({ accounts, excluded, group, plaintext, certificate, groupId }) {
+    const answer = await this.ask('sealed_encrypt_many', {
+      peers: accounts.map(accountFields),
+      excluded,
+      group,
+      plaintext: base64(plaintext),
+      sender_certificate: base64(certificate),
+      ...(groupId ? { group_id: base64(groupId) } : {}),
+    });
+    return fromBase64(answer.bytes, 'sealed_encrypt_many.bytes');
+  }
+
   async sealedDecrypt({ bytes, trustRoot, timestamp }) {
     const answer = await this.ask('sealed_decrypt', {
       bytes: base64(bytes),
@@ -174,6 +186,15 @@ export class AgentParty {
       if (!(error instanceof Refusal)) throw error;
     }
   }
+}
+
+/** An account with the devices that a message goes to, as it stands in a request. */
+export function accountFields({ name, devices }) {
+  return {
+    name,
+    identity: base64(devices[0].identity),
+    devices: devices.map(({ device, registrationId }) => ({ device, registration_id: registrationId })),
+  };
 }
 
 /** A bundle as it stands in a request. */

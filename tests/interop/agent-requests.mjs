@@ -1,7 +1,7 @@
 // One good request of every operation of the agent, in a small world of three parties: what there is to spoil.
 
 import { FIELD } from './mutations.mjs';
-import { AgentParty, encodedBundle } from './agent-party.mjs';
+import { AgentParty, accountFields, encodedBundle } from './agent-party.mjs';
 import { OfficialParty, freshKeyPair } from './official-party.mjs';
 
 const NOW = 1_700_000_000_000;
@@ -187,7 +187,8 @@ async function sealedRequests(world) {
   const made = await bob.pool[bob.slot].rawRequest(JSON.stringify({ ...certificate.request, party: bob.label }));
   if ('error' in made) return [certificate];
   const trustRoot = base64(await world.publicOf(root.private));
-  const requests = [certificate];
+  const own = await alice.pool[alice.slot].request(certificate.request);
+  const requests = [certificate, sealingForMany(world, own.bytes, made.bytes)];
   for (const version of [1, 2]) {
     const sealing = {
       op: 'sealed_encrypt',
@@ -198,7 +199,6 @@ async function sealedRequests(world) {
     };
     const back = { ...sealing, party: bob.label, peer: addressOf(alice), sender_certificate: made.bytes };
     const sealed = await bob.pool[bob.slot].rawRequest(JSON.stringify(back));
-    const own = await alice.pool[alice.slot].request(certificate.request);
     requests.push({
       request: { ...sealing, party: alice.label, sender_certificate: own.bytes },
       shape: {
@@ -218,6 +218,47 @@ async function sealedRequests(world) {
     });
   }
   return requests;
+}
+
+/** A group message for two accounts, one of them with two devices, and two excluded ones. */
+function sealingForMany({ alice, bob, carol, group, random, profile }, certificate, certificateOfBob) {
+  const { registrationId } = bob;
+  const other = { device: (bob.device % 127) + 1, registrationId, identity: bob.identity };
+  const contradiction = [1, 2].map((id) => ({ device: bob.device, registration_id: id }));
+  const accounts = [
+    { name: bob.name, devices: [bob, other] },
+    { name: carol.name, devices: [carol] },
+  ];
+  return {
+    request: {
+      op: 'sealed_encrypt_many',
+      party: alice.label,
+      peers: accounts.map(accountFields),
+      excluded: [random.uuid(), `PNI:${random.uuid()}`],
+      group,
+      plaintext: base64(random.bytes(20)),
+      sender_certificate: certificate,
+      group_id: base64(random.bytes(32)),
+    },
+    shape: {
+      party: FIELD.text,
+      peers: FIELD.list,
+      'peers.0': FIELD.entry,
+      'peers.0.name': FIELD.uuid,
+      'peers.0.identity': FIELD.looseKey,
+      'peers.0.devices': { ...FIELD.list, wrong: [[], contradiction] },
+      'peers.0.devices.0': FIELD.entry,
+      'peers.0.devices.0.device': FIELD.device,
+      'peers.0.devices.0.registration_id': FIELD.registrationId,
+      excluded: { ...FIELD.optionalList, wrong: [[bob.name]] },
+      'excluded.1': FIELD.optionalUuid,
+      group: { ...FIELD.uuid, wrong: [...FIELD.uuid.wrong, random.uuid()] },
+      plaintext: FIELD.freeBytes,
+      sender_certificate: { ...FIELD.record, wrong: [certificateOfBob] },
+      group_id: FIELD.optionalFreeBytes,
+    },
+    optional: profile !== 'signal',
+  };
 }
 
 async function stateRequests({ alice, bob, random, profile }) {

@@ -20,6 +20,7 @@ const WRONG_TYPES = {
   number: ['7', null, true, [], {}, 1.5, -1, 1e300],
   flag: ['true', 1, 0, null, [], {}],
   object: ['text', 7, null, true, []],
+  list: ['text', 7, null, true, {}, [7], [null]],
 };
 
 /**
@@ -35,6 +36,12 @@ export const FIELD = {
   version: { type: 'number', wrong: [0, 3, 256, 257] },
   flag: { type: 'flag' },
   object: { type: 'object' },
+  list: { type: 'list' },
+  optionalList: { type: 'list', optional: true },
+  /** An entry of a list, which may as well not be there. */
+  entry: { type: 'object', absent: EXPECT.anything },
+  optionalUuid: { type: 'text', optional: true, wrong: ['', 'nonsense', '00000000-0000-0000-0000-00000000000g'] },
+  registrationId: { type: 'number', wrong: [0x4000, 65_536, 4_294_967_296] },
   /** An object without which the request is well formed, but asks for what nobody allows. */
   neededObject: { type: 'object', absent: EXPECT.refusal },
   optionalObject: { type: 'object', optional: true },
@@ -59,7 +66,7 @@ export const FIELD = {
  * All the ways to spoil one request.
  *
  * @param {object} request
- * @param {Record<string, object>} shape paths such as `bundle.identity`, each with one of `FIELD`
+ * @param {Record<string, object>} shape paths such as `bundle.identity` or `peers.0.name`, each with one of `FIELD`
  * @param {Random} random
  * @param {number} flips how many random bits to flip in each field of bytes
  * @returns {Generator<{ request: object, how: string, expect: string }>}
@@ -113,12 +120,14 @@ function valueAt(request, path) {
 
 function withValue(request, path, value) {
   const [key, ...rest] = path.split('.');
-  return { ...request, [key]: rest.length === 0 ? value : withValue(request[key], rest.join('.'), value) };
+  const changed = rest.length === 0 ? value : withValue(request[key], rest.join('.'), value);
+  return Array.isArray(request) ? request.with(Number(key), changed) : { ...request, [key]: changed };
 }
 
 function without(request, path) {
   const [key, ...rest] = path.split('.');
-  if (rest.length > 0) return { ...request, [key]: without(request[key], rest.join('.')) };
+  if (rest.length > 0) return withValue(request, key, without(request[key], rest.join('.')));
+  if (Array.isArray(request)) return request.toSpliced(Number(key), 1);
   const { [key]: _, ...others } = request;
   return others;
 }

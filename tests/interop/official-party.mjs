@@ -14,7 +14,7 @@ import {
 
 const FINGERPRINT_ITERATIONS = 5200;
 const NOW = 1_700_000_000_000;
-const { CiphertextMessageType, ContentHint, ErrorCode, PublicKey, PrivateKey } = signal;
+const { CiphertextMessageType, ContentHint, ErrorCode, PublicKey, PrivateKey, ServiceId } = signal;
 
 const KINDS_BY_CODE = new Map([
   [ErrorCode.DuplicatedMessage, 'duplicate'],
@@ -175,13 +175,17 @@ export class OfficialParty {
     });
   }
 
-  /** A sender-key message sealed once for several recipients: the sent form of version 2, as a server gets it. */
-  async sealedGroupEncrypt({ peers, group, plaintext, certificate, groupId }) {
+  async sealedGroupEncrypt({ accounts, excluded, group, plaintext, certificate, groupId }) {
     return asking(async () => {
       const message = await signal.groupEncrypt(this.address, group, this.senderKeys, plaintext);
-      const content = this.#sealedContent(message, certificate, groupId);
-      const addresses = peers.map(addressOf);
-      return buffer(await signal.sealedSenderMultiRecipientEncrypt(content, addresses, this.identities, this.sessions));
+      const sent = await signal.sealedSenderMultiRecipientEncrypt({
+        content: this.#sealedContent(message, certificate, groupId),
+        recipients: accounts.flatMap(({ devices }) => devices.map(addressOf)),
+        excludedRecipients: excluded.map((name) => ServiceId.parseFromServiceIdString(name)),
+        identityStore: this.identities,
+        sessionStore: this.sessions,
+      });
+      return buffer(sent);
     });
   }
 

@@ -4,7 +4,7 @@
 // asynchronous, bytes as Buffers:
 //
 //   identity, name, device, registrationId       public identity key (33 bytes) and address, as plain properties
-//   bundle(oneTime)                              a prekey bundle (the object of conformance.md, its keys as Buffers)
+//   bundle(oneTime)                              a prekey bundle (as the agent's requests have it, its keys as Buffers)
 //   processBundle(peer, bundle)                  starts a session with a peer
 //   encrypt(peer, plaintext)                     -> { type: 'prekey' | 'message', bytes }
 //   decrypt(peer, { type, bytes })               -> plaintext
@@ -15,6 +15,9 @@
 //   fingerprint({ localId, remoteId, remoteIdentity, version })   -> { display, scannable }
 //   certificate({ trustRootPrivate, serverPrivate, serverId, expires })   -> bytes
 //   sealedEncrypt({ peer, plaintext, certificate, groupId, version })     -> bytes
+//   sealedGroupEncrypt({ accounts, excluded, group, plaintext, certificate, groupId })
+//                                                -> bytes: a group message in the form in which it goes to the server.
+//                                                An account is { name, devices }, its devices are parties
 //   sealedDecrypt({ bytes, trustRoot, timestamp })   -> { plaintext, sender: { name, device }, groupId }
 //   session(peer)                                what the current session is (the agent only; null elsewhere)
 //   importSession(peer, record)                  takes over a session record of the official client
@@ -27,7 +30,7 @@
 /** A device declined an operation, as it should when the input is bad. Everything else that is thrown is a defect. */
 export class Refusal extends Error {
   /**
-   * @param {string} kind an error kind of conformance.md, or `refused` where the implementation does not say which
+   * @param {string} kind an error kind of the agent, or `refused` where the implementation does not say which
    * @param {string} detail
    */
   constructor(kind, detail) {
@@ -38,7 +41,7 @@ export class Refusal extends Error {
   }
 }
 
-/** The kinds that conformance.md names. */
+/** The kinds of errors that the agent answers, as the header of `examples/conformance.rs` names them. */
 export const ERROR_KINDS = new Set([
   'bad_request',
   'no_session',

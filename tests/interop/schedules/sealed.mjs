@@ -1,9 +1,9 @@
 // Sealed sender, versions 1 and 2, in both directions: certificates of either side, first and later messages, group
-// ids, one ciphertext for several recipients; and everything that must be refused.
+// ids, one ciphertext for several recipients that the official client fans out; and everything that must be refused.
 
-import SealedSenderMultiRecipientMessage from '@signalapp/libsignal-client/dist/SealedSenderMultiRecipientMessage.js';
 import { OfficialParty, freshKeyPair, officialCertificate } from '../official-party.mjs';
 import { check, checkBytes, expectRefusal } from '../party.mjs';
+import { SealedGroup } from '../sealed-group.mjs';
 
 const NOW = 1_700_000_000_000;
 const DAY = 86_400_000;
@@ -138,31 +138,34 @@ class SealedPost {
     await this.#expectRefusedBy(mail.to, { ...mail, bytes }, `cut to ${bytes.length} bytes`);
   }
 
-  /** A sender-key message, sealed once by the official client and fanned out to both parties. */
+  /** Sender-key messages from a newcomer to both parties and an account with several devices, each sealed once for all. */
   async group() {
-    const { random, parties } = this;
-    const sender = await this.service.newParty('official');
-    const group = random.uuid();
-    const key = await sender.distribution(group);
-    for (const party of parties) {
-      await party.processDistribution(sender, key);
-      await sender.processBundle(party, await party.bundle(random.chance(0.5)));
-    }
-    const certificate = await this.service.certificateByTwin(sender, NOW + DAY);
+    const { random, service, parties } = this;
+    const sender = await service.newParty(random.pick(['agent', 'official']));
+    const group = await SealedGroup.create({ random, newParty: service.newParty, sender, members: parties });
+    const certificate = sender.isAgent
+      ? await service.certificate(sender, NOW + DAY)
+      : await service.certificateByTwin(sender, NOW + DAY);
+    if (sender.isAgent && random.chance(0.3)) await this.strangeGroupSender(sender, group);
     const messages = random.between(1, 3);
     for (let i = 0; i < messages; i += 1) {
-      const plaintext = random.plaintext();
-      const groupId = random.bytes(32);
-      const sent = await sender.sealedGroupEncrypt({ peers: parties, group, plaintext, certificate, groupId });
-      const fanned = new SealedSenderMultiRecipientMessage(sent);
-      const recipients = fanned.recipientsByServiceIdString();
-      for (const to of parties) {
-        const bytes = Buffer.from(fanned.messageForRecipient(recipients[to.name]));
-        const mail = { from: sender, to, bytes, plaintext, groupId, expires: NOW + DAY, what: 'a sealed group message' };
+      const sent = await group.seal(certificate);
+      this.trace(sent.what);
+      for (const { to, bytes, astray } of random.shuffled(group.deliveries(sent.bytes))) {
+        const mail = { ...sent, from: sender, to, bytes, expires: NOW + DAY };
+        await this.#expectRefusedBy(to, { ...mail, bytes: astray }, 'with the share of another account');
         await this.#checkDelivery(mail);
-        await expectRefusal(to, () => this.#open(mail), 'the sealed group message comes again', ['duplicate']);
+        await expectRefusal(to, () => this.#open(mail), `${sent.what} comes again`, ['duplicate']);
       }
     }
+  }
+
+  /** The agent does not seal under somebody else's name for many recipients either. */
+  async strangeGroupSender(sender, group) {
+    const stranger = await OfficialParty.create({ name: sender.name, device: sender.device, registrationId: 7 });
+    const certificate = await officialCertificate(stranger, this.#officialOrder());
+    const seal = () => group.seal(certificate);
+    await expectRefusal(sender, seal, 'sealing for a group with the certificate of somebody else', ['invalid_message']);
   }
 
   async restart() {
