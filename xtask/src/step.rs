@@ -116,3 +116,40 @@ fn tail(output: &str) -> String {
     let from = lines.len().saturating_sub(TAIL);
     lines.iter().skip(from).map(|line| format!("    {line}\n")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(name: &str, verdict: Verdict, command: &mut Command) -> Counts {
+        let mut report = Report::new("of a test");
+        let succeeded = report.run(name, verdict, command);
+        assert_eq!(succeeded, report.counts.failed == 0);
+        report.counts
+    }
+
+    #[test]
+    fn a_command_that_ran_no_test_fails() {
+        let version = |verdict, name| counted(name, verdict, workspace::cargo().arg("--version"));
+        assert_eq!(version(Verdict::Tests, "no test"), Counts { passed: 0, failed: 1 });
+        assert_eq!(version(Verdict::Check, "a check"), Counts { passed: 1, failed: 0 });
+        assert_eq!(version(Verdict::Preparation, "a preparation"), Counts { passed: 0, failed: 0 });
+        let said = |name, line: &str| counted(name, Verdict::Tests, Command::new("echo").arg(line));
+        assert_eq!(said("no result", "0 passed, 0 failed"), Counts { passed: 0, failed: 1 });
+        assert_eq!(said("two tests", "2 passed, 0 failed"), Counts { passed: 2, failed: 0 });
+        assert_eq!(said("a failed test", "2 passed, 1 failed"), Counts { passed: 2, failed: 1 });
+    }
+
+    #[test]
+    fn a_command_that_fails_is_counted_whatever_it_says() {
+        for (name, verdict) in
+            [("tests", Verdict::Tests), ("check", Verdict::Check), ("preparation", Verdict::Preparation)]
+        {
+            let no_such = format!("{name} that fails");
+            let counts = counted(&no_such, verdict, workspace::cargo().arg("no-such-subcommand"));
+            assert_eq!(counts, Counts { passed: 0, failed: 1 });
+            let counts = counted(&no_such, verdict, &mut Command::new("there-is-no-such-program"));
+            assert_eq!(counts, Counts { passed: 0, failed: 1 });
+        }
+    }
+}

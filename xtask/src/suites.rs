@@ -34,17 +34,22 @@ pub fn run(arguments: &[&str]) -> Result<(), String> {
     let mut reports = Vec::new();
     for (name, suite) in SUITES {
         if names.is_empty() || names.contains(&name) {
-            let mut report = Report::new(name);
-            suite(&mut report, &options);
-            if report.counts.total() == 0 {
-                report.check("count", || Err("the suite ran nothing".to_owned()));
-            }
-            reports.push(report);
+            reports.push(run_suite(name, suite, &options));
         }
     }
     let sum = print_table(&reports);
     println!("\n{} passed, {} failed", sum.passed, sum.failed);
     if sum.failed == 0 { Ok(()) } else { Err(String::new()) }
+}
+
+/// A suite that ran nothing has failed.
+fn run_suite(name: &str, suite: Suite, options: &Options) -> Report {
+    let mut report = Report::new(name);
+    suite(&mut report, options);
+    if report.counts.total() == 0 {
+        report.check("count", || Err("the suite ran nothing".to_owned()));
+    }
+    report
 }
 
 fn parse<'a>(arguments: &[&'a str]) -> Result<(Vec<&'a str>, Options), String> {
@@ -234,5 +239,19 @@ mod tests {
         assert!(parse(&["cores"]).is_err());
         assert!(parse(&["--schedules"]).is_err());
         assert!(parse(&["interop", "--schedules", "9"]).is_ok_and(|(_, options)| options.schedules == 9));
+    }
+
+    #[test]
+    fn a_suite_that_ran_nothing_fails() {
+        let counts = |suite: Suite| run_suite("of a test", suite, &Options { schedules: 0 }).counts;
+        assert_eq!(counts(|_, _| {}), Counts { passed: 0, failed: 1 });
+        let prepared: Suite = |report, _| {
+            report.run("preparation", Verdict::Preparation, workspace::cargo().arg("--version"));
+        };
+        assert_eq!(counts(prepared), Counts { passed: 0, failed: 1 });
+        let checked: Suite = |report, _| {
+            report.check("check", || Ok(()));
+        };
+        assert_eq!(counts(checked), Counts { passed: 1, failed: 0 });
     }
 }
