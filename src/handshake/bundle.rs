@@ -12,6 +12,17 @@ use crate::wire::{Address, Reader, Writer};
 use core::fmt;
 
 /// The public keys of one device, parsed and admitted. Its signatures are verified when it is used.
+///
+/// ```
+/// use undertone::{PrekeyBundle, Undertone};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+///
+/// let uploaded = bundle.to_bytes();
+/// let fetched = PrekeyBundle::<Undertone>::from_bytes(&uploaded)?;
+/// assert_eq!((fetched.address, fetched.identity), (bobs.clone(), bobs_key.public().clone()));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct PrekeyBundle<P: HandshakeProfile> {
     /// The device that the bundle belongs to.
     pub address: Address,
@@ -46,6 +57,23 @@ impl<P: HandshakeProfile> PrekeyBundle<P> {
     ///
     /// # Errors
     /// `bundle.field` for a part that is malformed; the `key.*` codes.
+    ///
+    /// # Example
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+    /// // A server keeps what devices uploaded, and makes a bundle of it for each peer that asks.
+    /// let bundle = PrekeyBundle::<Undertone>::from_parts(
+    ///     bobs.clone(),
+    ///     bob.registration_id,
+    ///     &bobs_key.public().to_bytes(),
+    ///     prekeys.signed_prekey().expect("there always is one").clone(),
+    ///     prekeys.one_time_kem_prekeys().next().or(prekeys.last_resort_prekey()).cloned(),
+    ///     prekeys.one_time_prekeys().next().cloned(),
+    /// )?;
+    /// assert_eq!(bundle.one_time_prekey().map(|prekey| prekey.id), Some(1));
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     pub fn from_parts(
         address: Address,
         registration_id: u32,
@@ -129,12 +157,31 @@ impl<P: HandshakeProfile> PrekeyBundle<P> {
     }
 
     /// The bundle of a device that has no KEM, for a handshake by X3DH.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+    /// let classical = bundle.without_kem_prekey();
+    /// let refused = initiate(&alice, &bobs, &classical, policy, now, &mut rng);
+    /// assert_eq!(refused.err().map(|error| error.code()), Some("handshake.no_kem"));
+    /// let allowing = HandshakePolicy::allow_x3dh_without_post_quantum();
+    /// assert_eq!(initiate(&alice, &bobs, &classical, allowing, now, &mut rng)?.suite, Suite::X3dh);
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     #[must_use]
     pub fn without_kem_prekey(self) -> Self {
         Self { kem: None, ..self }
     }
 
     /// The bundle without its one-time prekey, as a server hands it out that has none left.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+    /// assert!(bundle.one_time_prekey().is_some());
+    /// assert!(bundle.without_one_time_prekey().one_time_prekey().is_none());
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     #[must_use]
     pub fn without_one_time_prekey(self) -> Self {
         Self { one_time: None, ..self }

@@ -9,6 +9,19 @@ use crate::wire::{Address, Reader, Writer};
 use core::fmt;
 
 /// A first message, unsealed and parsed. Nothing in it is authenticated until the session message inside decrypts.
+///
+/// ```
+/// use undertone::handshake::FirstMessage;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+///
+/// // The record to accept it with is that of the address it names; whether it tells the truth, `accept` finds out.
+/// let first = FirstMessage::open(&bob, &envelope.bytes, &prekeys)?;
+/// assert_eq!((first.address.as_ref(), &first.identity), (Some(&alices), alices_key.public()));
+/// assert_eq!((first.signed_prekey_id, first.one_time_prekey_id, first.kem_prekey_id()), (1, Some(1), Some(2)));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct FirstMessage<P: HandshakeProfile> {
     /// Which handshake it is.
     pub suite: Suite,
@@ -58,6 +71,14 @@ impl<P: HandshakeProfile> fmt::Debug for FirstMessage<P> {
 }
 
 /// What the initiator repeats in every message until the peer answers: any of them may be the first to arrive (SE-7). It holds no secret.
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+/// let offer = initiate(&alice, &bobs, &bundle, policy, now, &mut rng)?.offer;
+/// assert_eq!((offer.suite, offer.signed_prekey_id, offer.created), (Suite::Pqxdh, 1, now));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct Offer<P: HandshakeProfile> {
     /// Which handshake it is.
     pub suite: Suite,

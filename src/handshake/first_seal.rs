@@ -20,6 +20,16 @@ const PREFIX: usize = 1 + 4 + 32 + MlKem768::CIPHERTEXT;
 const MAX_SEALED: usize = (16 << 20) + (8 << 10);
 
 /// The sealing key of a signed prekey, with the published form that it belongs to.
+///
+/// ```
+/// use undertone::handshake::{FirstSealKey, SealingKey};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+///
+/// let key: FirstSealKey = initiate(&alice, &bobs, &bundle, policy, now, &mut rng)?.offer.sealing;
+/// assert_eq!(key.duplicate(), key);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstSealKey {
     pub(super) agreement: AgreementKey,
@@ -29,6 +39,16 @@ pub struct FirstSealKey {
 }
 
 /// The private half of a [`FirstSealKey`].
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+/// use undertone::handshake::FirstSealSecret;
+///
+/// let secret: Option<&FirstSealSecret> = prekeys.signed_prekey_of(1).map(|pair| pair.sealing_secret());
+/// assert!(secret.is_some());
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct FirstSealSecret {
     pub(super) agreement: AgreementSecret,

@@ -14,6 +14,18 @@ use crate::wire::Address;
 use rand_core::TryCryptoRng;
 
 /// The device that this program runs on.
+///
+/// ```
+/// use undertone::handshake::LocalDevice;
+/// use undertone::{Address, IdentityKeyPair, Prekeys, Undertone, UndertoneIdentityKeyPair};
+///
+/// # let (now, mut rng) = (1_800_000_000, getrandom::SysRng);
+/// let (identity, address) = (UndertoneIdentityKeyPair::generate(&mut rng)?, Address::new("alice", 1)?);
+/// let device = LocalDevice::<Undertone> { identity: &identity, address: &address, registration_id: 4711 };
+/// let bundle = Prekeys::generate(&device, now, &mut rng)?.bundle(&device, false)?;
+/// assert_eq!((bundle.identity, bundle.registration_id), (identity.public().clone(), 4711));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct LocalDevice<'a, P: Profile> {
     /// Its identity key.
     pub identity: &'a P::IdentityKeyPair,
@@ -32,6 +44,16 @@ impl<P: Profile> Clone for LocalDevice<'_, P> {
 impl<P: Profile> Copy for LocalDevice<'_, P> {}
 
 /// What [`initiate`] gives.
+///
+/// ```
+/// use undertone::handshake::{HandshakeStrength, Initiation, initiate};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+///
+/// let Initiation { strength, offer, .. } = initiate(&alice, &bobs, &bundle, policy, now, &mut rng)?;
+/// assert_eq!((strength, offer.one_time_prekey_id), (HandshakeStrength::OneTime, Some(1)));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct Initiation<P: HandshakeProfile> {
     /// The secrets of the session.
     pub secrets: HandshakeSecrets<P>,
@@ -46,6 +68,17 @@ pub struct Initiation<P: HandshakeProfile> {
 }
 
 /// The prekeys that a first message names, as [`Prekeys::lookup`](crate::handshake::Prekeys::lookup) or an application's own store finds them.
+///
+/// ```
+/// use undertone::handshake::AcceptingPrekeys;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+///
+/// let AcceptingPrekeys { signed, one_time, kem } = prekeys.lookup(&first)?;
+/// assert_eq!((signed.id(), one_time.map(|pair| pair.id()), kem.map(|pair| pair.id())), (1, Some(1), Some(2)));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct AcceptingPrekeys<'a, P: HandshakeProfile> {
     /// The signed prekey.
     pub signed: &'a SignedPrekeyPair<P>,
@@ -56,6 +89,17 @@ pub struct AcceptingPrekeys<'a, P: HandshakeProfile> {
 }
 
 /// What [`accept`] gives. It is worth nothing until the session message inside the first message decrypts.
+///
+/// ```
+/// use undertone::handshake::{HandshakeStrength, accept};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+///
+/// let acceptance = accept(&bob, &first, &prekeys.lookup(&first)?, policy)?;
+/// assert_eq!((acceptance.suite, acceptance.strength), (Suite::Pqxdh, HandshakeStrength::OneTime));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct Acceptance<P: HandshakeProfile> {
     /// The secrets of the session.
     pub secrets: HandshakeSecrets<P>,
@@ -72,6 +116,21 @@ pub struct Acceptance<P: HandshakeProfile> {
 /// # Errors
 /// `session.self`, `bundle.address`, `bundle.field`, `handshake.no_kem`, `signature.invalid`, `prekey.expired`, `prekey.not_yet_valid`, `key.agreement_zero`,
 /// `random.failed`.
+///
+/// # Example
+/// ```
+/// use undertone::handshake::initiate;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+///
+/// assert!(initiate(&alice, &bobs, &bundle, policy, now, &mut rng).is_ok());
+/// // Nobody else is reached with it, and nobody is after it has expired.
+/// let other = initiate(&alice, &Address::new("carol", 1)?, &bundle, policy, now, &mut rng);
+/// assert_eq!(other.err().map(|error| error.code()), Some("bundle.address"));
+/// let late = initiate(&alice, &bobs, &bundle, policy, now + 15 * 86_400, &mut rng);
+/// assert_eq!(late.err().map(|error| error.code()), Some("prekey.expired"));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub fn initiate<P: HandshakeProfile>(
     local: &LocalDevice<'_, P>,
     remote: &Address,
@@ -145,6 +204,20 @@ pub fn initiate<P: HandshakeProfile>(
 /// # Errors
 /// `handshake.x3dh_not_allowed`, `handshake.no_kem`, `message.reflected`, `message.field`, `prekey.unknown_*` if `prekeys` are not the ones named,
 /// `key.agreement_zero`.
+///
+/// # Example
+/// ```
+/// use undertone::handshake::accept;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../docs/examples/first_message.txt")]
+///
+/// accept(&bob, &first, &prekeys.lookup(&first)?, policy)?;
+/// // What it rests on is gone once the first message has been read.
+/// prekeys.consume(&first)?;
+/// assert_eq!(prekeys.lookup(&first).err().map(|error| error.code()), Some("prekey.unknown_one_time"));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub fn accept<P: HandshakeProfile>(
     local: &LocalDevice<'_, P>,
     first: &FirstMessage<P>,

@@ -31,6 +31,18 @@ impl HandshakePolicy {
 }
 
 /// What kind of keys a handshake rests on (B4): worth showing, since a server chooses which prekeys it hands out.
+///
+/// ```
+/// use undertone::handshake::HandshakeStrength;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+///
+/// let mut with_bob = SessionRecord::new(&alice, bobs.clone())?;
+/// let without_one_time = prekeys.bundle(&bob, false)?;
+/// let strength = with_bob.initiate(&alice, &without_one_time, &TrustedIdentity::FirstUse, policy, now, &mut rng)?;
+/// assert_eq!(strength, HandshakeStrength::LastResort);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeStrength {
     /// A one-time KEM prekey: the first messages stay secret once it is erased, and cannot be replayed.

@@ -14,6 +14,12 @@ pub const ROTATED_LIFETIME: u64 = 14 * 86_400;
 pub const ONE_TIME_LIFETIME: u64 = 90 * 86_400;
 
 /// The three kinds of prekeys. Ids are unique within a kind.
+///
+/// ```
+/// use undertone::handshake::PrekeyKind;
+///
+/// assert_eq!([PrekeyKind::Signed, PrekeyKind::OneTime, PrekeyKind::Kem].map(PrekeyKind::number), [1, 2, 3]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrekeyKind {
     /// Replaced regularly; takes part in every handshake.
@@ -36,6 +42,24 @@ impl PrekeyKind {
 }
 
 /// One prekey as it stands on the wire.
+///
+/// ```
+/// use undertone::handshake::{PrekeyKind, PublishedPrekey};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+///
+/// // A server may check what a device uploads, and keeps it in three columns.
+/// let published = prekeys.signed_prekey().expect("there always is one");
+/// published.verify::<Undertone>(PrekeyKind::Signed, bobs_key.public(), &bobs, bob.registration_id)?;
+/// let PublishedPrekey { id, public, signature } = published.clone();
+/// assert_eq!((id, signature.is_some()), (1, true));
+///
+/// // The signature is for this place alone.
+/// let moved = PublishedPrekey { id: 2, public, signature };
+/// let refused = moved.verify::<Undertone>(PrekeyKind::Signed, bobs_key.public(), &bobs, bob.registration_id);
+/// assert_eq!(refused.unwrap_err().code(), "signature.invalid");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublishedPrekey {
     /// Unique within its kind on its device.
@@ -76,6 +100,16 @@ impl fmt::Debug for PublishedPrekey {
 }
 
 /// What a published prekey says about itself.
+///
+/// ```
+/// use undertone::handshake::{PrekeyKind, PrekeyTerms, Validity};
+///
+/// let now = 1_800_000_000;
+/// let terms = PrekeyTerms { last_resort: true, validity: Some(Validity::from(now, true)) };
+/// terms.check(PrekeyKind::Kem, now)?;
+/// assert_eq!(terms.check(PrekeyKind::Kem, now + 14 * 86_400).unwrap_err().code(), "prekey.expired");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrekeyTerms {
     /// Whether it may be handed out more than once. Where a profile does not say so, it is assumed (PQ-9).
@@ -85,6 +119,13 @@ pub struct PrekeyTerms {
 }
 
 /// From when and until when a prekey may be used, in seconds since 1970.
+///
+/// ```
+/// use undertone::handshake::Validity;
+///
+/// let (rotated, one_time) = (Validity::from(0, true), Validity::from(0, false));
+/// assert_eq!((rotated.expires, one_time.expires), (14 * 86_400, 90 * 86_400));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
     /// The first second.

@@ -13,6 +13,15 @@ use core::fmt;
 use rand_core::TryCryptoRng;
 
 /// A signed prekey: an X25519 pair, and in the native profile the sealing key of first messages.
+///
+/// ```
+/// use undertone::handshake::SignedPrekeyPair;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// let pair = SignedPrekeyPair::generate(&bob, 7, now, &mut rng)?;
+/// assert_eq!((pair.id(), pair.published().id, pair.validity().created), (7, 7, now));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct SignedPrekeyPair<P: HandshakeProfile> {
     secret: AgreementSecret,
     sealing: P::SealingSecret,
@@ -94,6 +103,15 @@ impl<P: HandshakeProfile> SignedPrekeyPair<P> {
 }
 
 /// A one-time prekey: an X25519 pair that is erased when used.
+///
+/// ```
+/// use undertone::handshake::OneTimePrekeyPair;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// let pair = OneTimePrekeyPair::generate(&bob, 7, now, &mut rng)?;
+/// assert_eq!((pair.id(), pair.validity().expires), (7, now + 90 * 86_400));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct OneTimePrekeyPair<P: HandshakeProfile> {
     secret: AgreementSecret,
     validity: Validity,
@@ -165,6 +183,15 @@ impl<P: HandshakeProfile> OneTimePrekeyPair<P> {
 }
 
 /// A KEM prekey: used once, or kept as the last resort when the one-time ones have run out.
+///
+/// ```
+/// use undertone::handshake::KemPrekeyPair;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// let pair = KemPrekeyPair::generate(&bob, 7, true, now, &mut rng)?;
+/// assert_eq!((pair.is_last_resort(), pair.validity().expires), (true, now + 14 * 86_400));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct KemPrekeyPair<P: HandshakeProfile> {
     secret: KemSecret<P::Kem>,
     last_resort: bool,

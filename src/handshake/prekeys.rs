@@ -26,6 +26,27 @@ pub const PREKEY_GRACE: u64 = 30 * 86_400;
 ///
 /// A device generates one-time prekeys in batches of one size, at a time that tells nothing of when they ran out (B14): how often and how many is
 /// for the application to fix.
+///
+/// ```
+/// use undertone::{Prekeys, Undertone};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// let mut prekeys = Prekeys::<Undertone>::generate(&bob, now, &mut rng)?;
+/// prekeys.add_one_time(&bob, 3, now, &mut rng)?;
+/// assert_eq!((prekeys.one_time_prekeys().count(), prekeys.one_time_kem_prekeys().count()), (3, 3));
+///
+/// // A week later the signed and the last-resort prekey are replaced, and uploaded.
+/// let next_week = now + 7 * 86_400;
+/// assert!(prekeys.is_rotation_due(next_week));
+/// prekeys.rotate(&bob, next_week, &mut rng)?;
+/// assert_eq!(prekeys.signed_prekey().map(|published| published.id), Some(2));
+///
+/// // The replaced ones open what is under way, for 30 days.
+/// assert!(prekeys.signed_prekey_of(1).is_some());
+/// prekeys.erase_expired(next_week + 31 * 86_400);
+/// assert!(prekeys.signed_prekey_of(1).is_none());
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct Prekeys<P: HandshakeProfile> {
     pub(super) owner: Owner<P>,
     /// Oldest first; all but the last are retired.
@@ -163,6 +184,16 @@ impl<P: HandshakeProfile> Prekeys<P> {
     ///
     /// # Errors
     /// `key.mismatch` if `device` is not the owner; `prekey.unknown_signed` if there is no signed prekey.
+    ///
+    /// # Example
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    /// # let mut prekeys = Prekeys::<Undertone>::generate(&bob, now, &mut rng)?;
+    /// prekeys.add_one_time(&bob, 1, now, &mut rng)?;
+    /// assert_eq!(prekeys.bundle(&bob, true)?.one_time_prekey().map(|published| published.id), Some(1));
+    /// assert_eq!(prekeys.bundle(&bob, false)?.kem_prekey(), prekeys.last_resort_prekey());
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     pub fn bundle(&self, device: &LocalDevice<'_, P>, one_time: bool) -> Result<PrekeyBundle<P>> {
         self.check_owner(device)?;
         let signed = self.signed.last().ok_or(Fault::UnknownSignedPrekey)?;
@@ -230,6 +261,18 @@ impl<P: HandshakeProfile> Prekeys<P> {
     ///
     /// # Errors
     /// As [`lookup`](Self::lookup) and [`check_replay`](Self::check_replay); nothing is erased then.
+    ///
+    /// # Example
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+    #[doc = include_str!("../../docs/examples/first_message.txt")]
+    /// // `SessionRecord::accept` does this; it is for an application that calls `handshake::accept` itself.
+    /// prekeys.check_replay(&first)?;
+    /// prekeys.consume(&first)?;
+    /// assert_eq!(prekeys.one_time_prekeys().count(), 0);
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     pub fn consume(&mut self, first: &FirstMessage<P>) -> Result<()> {
         self.lookup(first)?;
         self.check_replay(first)?;

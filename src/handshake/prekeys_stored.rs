@@ -17,6 +17,14 @@ const VERSION: u8 = 1;
 
 impl<P: HandshakeProfile> Prekeys<P> {
     /// The prekeys as bytes, for a store that seals them: they hold secret keys.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+    /// let stored = prekeys.to_bytes();
+    /// assert_eq!(Prekeys::<Undertone>::from_bytes(&stored)?.to_bytes(), stored);
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(64 << 10);
@@ -50,6 +58,12 @@ impl<P: HandshakeProfile> Prekeys<P> {
     /// # Errors
     /// `record.version` for a newer version or another profile; `record.corrupt` for anything that does not decode or contradicts itself, such as an id
     /// that has not been given out yet (B15).
+    ///
+    /// # Example
+    /// ```
+    /// let refused = undertone::Prekeys::<undertone::Undertone>::from_bytes(b"a newer record").unwrap_err();
+    /// assert_eq!(refused.code(), "record.version");
+    /// ```
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut input = Reader::new(bytes, Fault::RecordCorrupt);
         if input.u8()? != VERSION || input.u8()? != P::RECORD_TAG {

@@ -9,6 +9,20 @@ use crate::wire::{Address, Reader, Writer};
 use rand_core::TryCryptoRng;
 
 /// A profile's prekeys and first messages.
+///
+/// ```
+/// use undertone::handshake::{HandshakeProfile, LocalDevice};
+/// use undertone::{Prekeys, Result, Undertone};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// fn new_prekeys<P: HandshakeProfile>(device: &LocalDevice<'_, P>, now: u64) -> Result<Prekeys<P>> {
+///     let mut prekeys = Prekeys::generate(device, now, &mut SysRng)?;
+///     prekeys.add_one_time(device, 2, now, &mut SysRng)?;
+///     Ok(prekeys)
+/// }
+/// assert_eq!(new_prekeys::<Undertone>(&bob, now)?.one_time_prekeys().count(), 2);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub trait HandshakeProfile: Profile {
     /// Whether a policy can allow X3DH at all.
     const KNOWS_X3DH: bool;
@@ -74,6 +88,19 @@ pub trait HandshakeProfile: Profile {
 }
 
 /// The public half of what seals first messages.
+///
+/// ```
+/// use undertone::handshake::{FirstSealKey, SealingKey};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/published_prekeys.txt")]
+///
+/// fn keep<K: SealingKey>(key: &K) -> K {
+///     key.duplicate()
+/// }
+/// let key: FirstSealKey = initiate(&alice, &bobs, &bundle, policy, now, &mut rng)?.offer.sealing;
+/// assert_eq!(keep(&key), key);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub trait SealingKey: Sized + Send + Sync {
     /// Writes the key for a record.
     fn encode(&self, out: &mut Writer);
@@ -89,6 +116,14 @@ pub trait SealingKey: Sized + Send + Sync {
 }
 
 /// The private half of what seals first messages.
+///
+/// ```
+/// use undertone::handshake::{FirstSealSecret, SealingSecret};
+///
+/// let secret = FirstSealSecret::generate(&mut getrandom::SysRng)?;
+/// assert!(format!("{secret:?}").starts_with("FirstSealSecret"));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub trait SealingSecret: Sized + Send + Sync {
     /// The public half.
     type Public: SealingKey;
