@@ -4,6 +4,20 @@
 use core::fmt;
 
 /// What an application can do about an [`Error`]. New kinds may be added.
+///
+/// ```
+/// use undertone::{Address, Error, ErrorKind};
+///
+/// fn advice(error: &Error) -> &'static str {
+///     match error.kind() {
+///         ErrorKind::Duplicate => "drop the message",
+///         ErrorKind::UntrustedIdentity => "ask the user",
+///         ErrorKind::NoSession => "fetch a prekey bundle",
+///         _ => "report the code",
+///     }
+/// }
+/// assert_eq!(advice(&Address::new("", 1).unwrap_err()), "report the code");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -59,6 +73,16 @@ pub struct Error {
 }
 
 /// The result of every fallible operation of the crate.
+///
+/// ```
+/// use undertone::{Address, Result};
+///
+/// fn first_device(name: &str) -> Result<Address> {
+///     Address::new(name, 1)
+/// }
+/// assert_eq!(first_device("alice")?.device(), 1);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub type Result<T> = core::result::Result<T, Error>;
 
 impl Error {

@@ -12,6 +12,17 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 /// An admitted X25519 public key: the 32 bytes of a canonical u-coordinate that is not of low order.
+///
+/// ```
+/// use undertone::AgreementKey;
+///
+/// // The base point of RFC 7748, and a point of low order.
+/// let (mut base_point, low_order) = ([0; 32], [0; 32]);
+/// base_point[0] = 9;
+/// assert_eq!(AgreementKey::admit(&base_point)?.as_bytes(), &base_point);
+/// assert_eq!(AgreementKey::admit(&low_order).unwrap_err().code(), "key.low_order");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct AgreementKey([u8; 32]);
 

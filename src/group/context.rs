@@ -6,6 +6,14 @@ use crate::wire::{Address, Reader, Writer};
 use core::fmt;
 
 /// The name of a group: 1 to 64 bytes. In the Signal profile, the 16 bytes of a distribution's UUID.
+///
+/// ```
+/// use undertone::GroupId;
+///
+/// assert_eq!(GroupId::new(*b"friends")?.as_bytes(), b"friends");
+/// assert_eq!(GroupId::new([]).unwrap_err().code(), "request.argument");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(Vec<u8>);
 
@@ -48,6 +56,17 @@ impl fmt::Debug for GroupId {
 
 /// A group at one point of its history. Every message of a native chain is bound to it: members who see the membership differently do not
 /// read each other (B42, B45).
+///
+/// ```
+/// use undertone::{GroupContext, GroupId};
+///
+/// let (before, after) = ([0xaa; 32], [0xbb; 32]);
+/// let friends = GroupId::new(*b"friends")?;
+/// let context = GroupContext::new(friends.clone(), 1, before);
+/// assert_eq!((context.id(), context.epoch(), context.membership()), (&friends, 1, &before));
+/// assert_ne!(GroupContext::new(friends, 2, after), context);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct GroupContext {
     id: GroupId,
@@ -63,6 +82,16 @@ impl GroupContext {
     }
 
     /// A distribution of the Signal profile, which has a UUID and nothing besides.
+    ///
+    /// ```
+    /// use undertone::{GroupContext, SenderKey, Signal};
+    #[doc = include_str!("../../docs/examples/two_signal_devices.txt")]
+    ///
+    /// let context = GroupContext::distribution(*b"a UUID, 16 bytes");
+    /// let chain = SenderKey::<Signal>::create(context.clone(), &alices, alices_key.public(), now, &mut rng)?;
+    /// assert_eq!(chain.context(), &context);
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     #[cfg(feature = "signal")]
     #[must_use]
     pub fn distribution(uuid: [u8; 16]) -> Self {
@@ -98,6 +127,14 @@ impl GroupContext {
 }
 
 /// The device that owns a chain: its address and its identity key as it stands on the wire. The key is compared and hashed here, never used.
+///
+/// ```
+/// use undertone::group::ChainOwner;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// assert!(ChainOwner::new(alices.clone(), alices_key.public()) != ChainOwner::new(alices, bobs_key.public()));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChainOwner {
     pub(super) address: Address,

@@ -8,6 +8,20 @@ use crate::wire::{Reader, Writer};
 use rand_core::TryCryptoRng;
 
 /// The wire format and the key schedule of sender keys.
+///
+/// ```
+/// use undertone::group::GroupProfile;
+/// use undertone::{Result, SenderKey, Undertone};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/group.txt")]
+///
+/// // An application that speaks both profiles writes its own functions once.
+/// fn post<P: GroupProfile>(chain: &mut SenderKey<P>, texts: &[&str]) -> Result<Vec<Vec<u8>>> {
+///     texts.iter().map(|text| chain.encrypt(text.as_bytes(), &mut SysRng)).collect()
+/// }
+/// assert_eq!(post::<Undertone>(&mut alices_chain, &["one", "two"])?.len(), 2);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub trait GroupProfile: Profile {
     /// What every reader of a chain knows of it and what never changes: what it is bound to, its id, and the keys besides the chain key.
     type Chain: Send + Sync;
@@ -112,6 +126,17 @@ pub trait GroupProfile: Profile {
 }
 
 /// A chain as it was handed out.
+///
+/// ```
+/// use undertone::group::{ChainOwner, GroupProfile};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/group.txt")]
+///
+/// alices_chain.encrypt(b"before Bob joined", &mut rng)?;
+/// let owner = ChainOwner::new(alices, alices_key.public());
+/// assert_eq!(Undertone::decode_distribution(&alices_chain.distribution(), &owner)?.n, 1);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct Distribution<P: GroupProfile> {
     /// The chain.
     pub chain: P::Chain,
@@ -122,6 +147,18 @@ pub struct Distribution<P: GroupProfile> {
 }
 
 /// What a message says about its place in its chain.
+///
+/// ```
+/// use undertone::group::{ChainOwner, GroupProfile};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/group.txt")]
+///
+/// let owner = ChainOwner::new(alices, alices_key.public());
+/// let chain = Undertone::decode_distribution(&alices_chain.distribution(), &owner)?.chain;
+/// let message = alices_chain.encrypt(b"hello", &mut rng)?;
+/// assert_eq!(Undertone::authenticate(&Undertone::parse_group(&message)?, &chain)?.n, 0);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct GroupHeader {
     /// The message's number.
     pub n: u32,
@@ -130,6 +167,18 @@ pub struct GroupHeader {
 }
 
 /// How a chain that is held stands to one that is offered.
+///
+/// ```
+/// use undertone::group::{ChainOwner, GroupProfile, Held};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+/// # let friends = GroupContext::new(GroupId::new(*b"friends")?, 1, [0; 32]);
+///
+/// let owner = ChainOwner::new(alices, alices_key.public());
+/// let (one, _) = Undertone::create(friends.clone(), &owner, &mut rng)?;
+/// let (other, _) = Undertone::create(friends, &owner, &mut rng)?;
+/// assert_eq!((Undertone::compare(&one, &one), Undertone::compare(&one, &other)), (Held::Same, Held::Other));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     /// They are two chains.

@@ -13,6 +13,23 @@ use core::fmt;
 /// The sender keys that one device has handed to this one, for all groups that the two share.
 ///
 /// It belongs to one address with one identity key. When a device's identity key changes, drop its record and begin a new one.
+///
+/// ```
+/// use undertone::ReceivedSenderKeys;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/group.txt")]
+///
+/// let (first, second) = (alices_chain.encrypt(b"one", &mut rng)?, alices_chain.encrypt(b"two", &mut rng)?);
+/// assert_eq!(from_alice.decrypt(&second, now)?.number, 1);
+/// // The key of the message that was passed over is kept for it, and gone when it has been read.
+/// assert_eq!(from_alice.skipped(), 1);
+/// assert_eq!(from_alice.decrypt(&first, now)?.plaintext, b"one");
+/// assert_eq!(from_alice.decrypt(&first, now).unwrap_err().code(), "message.duplicate");
+///
+/// let stored = from_alice.to_bytes();
+/// assert_eq!(ReceivedSenderKeys::<Undertone>::from_bytes(&stored)?.to_bytes(), stored);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct ReceivedSenderKeys<P: GroupProfile> {
     owner: ChainOwner,
     /// Newest first.
@@ -25,6 +42,16 @@ struct ReceivedChain<P: GroupProfile> {
 }
 
 /// A decrypted group message, and what it is known to belong to.
+///
+/// ```
+/// use undertone::GroupPlaintext;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+#[doc = include_str!("../../docs/examples/group.txt")]
+///
+/// let GroupPlaintext { plaintext, context, number } = from_alice.decrypt(&alices_chain.encrypt(b"hello", &mut rng)?, now)?;
+/// assert_eq!((plaintext.as_slice(), context.epoch(), number), (b"hello".as_slice(), 1, 0));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct GroupPlaintext {
     /// What the sender encrypted.
@@ -51,6 +78,16 @@ impl<P: GroupProfile> ReceivedSenderKeys<P> {
     /// # Errors
     /// `group.forwarded` if the sender is not the chain's owner, `session.untrusted_identity` if its key is not the one of this record, `group.conflict`
     /// if a chain of that name with other keys is held, and the `message.*` and `key.*` codes of malformed bytes.
+    ///
+    /// # Example
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/group.txt")]
+    /// // Nobody hands out another's chain.
+    /// let forwarded = from_alice.process_distribution(&bobs, bobs_key.public(), &alices_chain.distribution());
+    /// assert_eq!(forwarded.unwrap_err().code(), "group.forwarded");
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     pub fn process_distribution(
         &mut self,
         sender: &Address,
@@ -122,6 +159,17 @@ impl<P: GroupProfile> ReceivedSenderKeys<P> {
     }
 
     /// Closes a group's epochs before `epoch`: their messages are no longer read (B44). `u64::MAX` gives up all but the very last.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/group.txt")]
+    /// let message = alices_chain.encrypt(b"from before", &mut rng)?;
+    /// assert_eq!(from_alice.contexts().count(), 1);
+    /// from_alice.close_before(friends.id(), 2);
+    /// assert!(from_alice.is_empty());
+    /// assert_eq!(from_alice.decrypt(&message, now).unwrap_err().code(), "group.no_sender_key");
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     pub fn close_before(&mut self, group: &GroupId, epoch: u64) {
         self.chains.retain(|held| {
             let context = P::context(&held.chain);
@@ -130,6 +178,14 @@ impl<P: GroupProfile> ReceivedSenderKeys<P> {
     }
 
     /// Gives up all chains of a group.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/group.txt")]
+    /// from_alice.forget_group(friends.id());
+    /// assert!(from_alice.is_empty());
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     pub fn forget_group(&mut self, group: &GroupId) {
         self.chains.retain(|held| P::context(&held.chain).id() != group);
     }

@@ -16,6 +16,24 @@ use rand_core::TryCryptoRng;
 /// Hand its [`distribution`](Self::distribution) to every member device, each inside its one-to-one session, then encrypt. Store the state
 /// before a message leaves. Make a new one before the next message whenever somebody leaves the group, and when
 /// [`needs_rotation`](Self::needs_rotation) says so: nothing heals within a chain.
+///
+/// ```
+/// use undertone::{GroupContext, GroupId, ReceivedSenderKeys, SenderKey, Undertone};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// // The membership is hashed as the application keeps it; each change of it is a new epoch with new chains.
+/// let friends = GroupContext::new(GroupId::new(*b"friends")?, 1, [0x5a; 32]);
+/// let mut alices_chain = SenderKey::<Undertone>::create(friends.clone(), &alices, alices_key.public(), now, &mut rng)?;
+///
+/// // Bob takes in the distribution, which came inside his session with Alice, and reads what she writes from there on.
+/// let mut from_alice = ReceivedSenderKeys::<Undertone>::new(&alices, alices_key.public());
+/// from_alice.process_distribution(&alices, alices_key.public(), &alices_chain.distribution())?;
+/// let message = alices_chain.encrypt(b"hello, all", &mut rng)?;
+/// let read = from_alice.decrypt(&message, now)?;
+/// assert_eq!((read.plaintext.as_slice(), read.context, read.number), (b"hello, all".as_slice(), friends, 0));
+/// assert_eq!(alices_chain.sent(), 1);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct SenderKey<P: GroupProfile> {
     owner: ChainOwner,
     chain: P::Chain,
@@ -75,6 +93,14 @@ impl<P: GroupProfile> SenderKey<P> {
     }
 
     /// Whether the chain has served long enough (security: a stolen copy reads to the end of the chain, D7). `now` is in seconds.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/group.txt")]
+    /// assert!(!alices_chain.needs_rotation(now));
+    /// assert!(alices_chain.needs_rotation(now + SENDER_KEY_AGE));
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     #[must_use]
     pub fn needs_rotation(&self, now: u64) -> bool {
         self.next >= SENDER_KEY_MESSAGES || now.saturating_sub(self.created) >= SENDER_KEY_AGE
@@ -87,6 +113,15 @@ impl<P: GroupProfile> SenderKey<P> {
     }
 
     /// The record: deterministic, and secret.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    #[doc = include_str!("../../docs/examples/group.txt")]
+    /// let stored = alices_chain.to_bytes();
+    /// let again = SenderKey::<Undertone>::from_bytes(&stored)?;
+    /// assert_eq!((again.context(), again.to_bytes()), (&friends, stored));
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Self::FORM.begin(512);

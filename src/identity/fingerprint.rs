@@ -8,6 +8,15 @@ use core::fmt;
 use core::marker::PhantomData;
 
 /// One of the two parties of a safety number.
+///
+/// ```
+/// use undertone::FingerprintParty;
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// let party = FingerprintParty::<Undertone> { account_id: b"alice", identity_key: alices_key.public() };
+/// assert_eq!(party.identity_key.as_bytes().len(), 32);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct FingerprintParty<'a, P: FingerprintProfile> {
     /// A stable id of the account. Never a phone number, which may pass to somebody else (SN-3).
     pub account_id: &'a [u8],
@@ -20,6 +29,22 @@ pub struct FingerprintParty<'a, P: FingerprintProfile> {
 /// Both sides see the same 60 digits; each side's scan fits the other's. The comparison is part of what protects a
 /// conversation: until it is made, the keys are those that the server told. The account ids of both are in it as well as their keys, so that
 /// the number of a key which somebody else passes off as his own is another one (X3-11, PQ-25).
+///
+/// ```
+/// use undertone::{Fingerprint, FingerprintParty, FingerprintVersion, Undertone};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// let alice = FingerprintParty::<Undertone> { account_id: b"alice", identity_key: alices_key.public() };
+/// let bob = FingerprintParty::<Undertone> { account_id: b"bob", identity_key: bobs_key.public() };
+/// let on_alices_screen = Fingerprint::new(FingerprintVersion::Two, &alice, &bob);
+/// let on_bobs_screen = Fingerprint::new(FingerprintVersion::Two, &bob, &alice);
+///
+/// // They read it to each other, in twelve groups of five digits, or one of them scans the other's.
+/// assert_eq!(on_alices_screen.to_string(), on_bobs_screen.to_string());
+/// assert_eq!((on_alices_screen.digits().len(), on_alices_screen.to_string().len()), (60, 71));
+/// assert!(on_alices_screen.matches_scan(&on_bobs_screen.to_scan())?);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Fingerprint<P> {
     version: FingerprintVersion,
@@ -54,6 +79,20 @@ impl<P: FingerprintProfile> Fingerprint<P> {
     ///
     /// # Errors
     /// `fingerprint.version`, `fingerprint.field`.
+    ///
+    /// # Example
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_devices.txt")]
+    /// # let mallorys_key = UndertoneIdentityKeyPair::generate(&mut rng)?;
+    /// # let party = |account_id, identity_key| FingerprintParty::<Undertone> { account_id, identity_key };
+    /// # let of = |local, remote| Fingerprint::new(FingerprintVersion::Two, local, remote);
+    /// # let (alice, bob) = (party(b"alice", alices_key.public()), party(b"bob", bobs_key.public()));
+    /// # let bob_as_alice_was_told = party(b"bob", mallorys_key.public());
+    /// let on_alices_screen = of(&alice, &bob_as_alice_was_told);
+    /// let on_bobs_screen = of(&bob, &alice);
+    /// assert_eq!(on_alices_screen.matches_scan(&on_bobs_screen.to_scan()), Ok(false));
+    /// # Ok::<(), undertone::Error>(())
+    /// ```
     pub fn matches_scan(&self, scanned: &[u8]) -> Result<bool> {
         // SN-2: the version is looked at before anything else.
         if rule::on(Rule::Sn2) && P::scan_version(scanned)? != u32::from(self.version.number()) {

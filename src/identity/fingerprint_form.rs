@@ -6,6 +6,21 @@ use crate::profile::{Profile, Undertone};
 use crate::wire::{Reader, Writer};
 
 /// The hash of one party, and the bytes that are scanned.
+///
+/// ```
+/// use undertone::identity::{FingerprintParty, FingerprintProfile};
+/// use undertone::{Fingerprint, FingerprintVersion, Undertone};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// // An application that speaks both profiles writes its own functions once.
+/// fn to_show<P: FingerprintProfile>(ours: (&[u8], &P::IdentityKey), theirs: (&[u8], &P::IdentityKey)) -> String {
+///     let [local, remote] = [ours, theirs].map(|(account_id, identity_key)| FingerprintParty { account_id, identity_key });
+///     Fingerprint::<P>::new(FingerprintVersion::Two, &local, &remote).to_string()
+/// }
+/// let shown = to_show::<Undertone>((b"alice", alices_key.public()), (b"bob", bobs_key.public()));
+/// assert_eq!(shown.split(' ').count(), 12);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub trait FingerprintProfile: Profile {
     /// How many hashes stand between a key and its digits.
     const FINGERPRINT_ITERATIONS: u32;
@@ -35,6 +50,14 @@ pub trait FingerprintProfile: Profile {
 }
 
 /// Which kind of account id a safety number is made from. Both sides must use the same.
+///
+/// ```
+/// use undertone::FingerprintVersion;
+///
+/// assert_eq!(FingerprintVersion::from_number(2)?, FingerprintVersion::Two);
+/// assert_eq!(FingerprintVersion::from_number(3).unwrap_err().code(), "fingerprint.version");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FingerprintVersion {
     /// Version 1: official clients used phone numbers with it.
@@ -142,6 +165,16 @@ mod signal {
         ///
         /// # Errors
         /// `fingerprint.iterations` outside 2 to 1 000 000.
+        ///
+        /// # Example
+        /// ```
+        #[doc = include_str!("../../docs/examples/two_signal_devices.txt")]
+        /// # let alice = FingerprintParty::<Signal> { account_id: b"+14152222222", identity_key: alices_key.public() };
+        /// # let bob = FingerprintParty::<Signal> { account_id: b"+14153333333", identity_key: bobs_key.public() };
+        /// let number = Fingerprint::with_iterations(1024, FingerprintVersion::One, &alice, &bob)?;
+        /// assert_eq!(number.digits().len(), 60);
+        /// # Ok::<(), undertone::Error>(())
+        /// ```
         pub fn with_iterations(
             iterations: u32,
             version: FingerprintVersion,

@@ -7,6 +7,16 @@ use core::fmt::Debug;
 use rand_core::TryCryptoRng;
 
 /// A public identity key: names a device's owner, verifies its prekeys, and takes part in the handshake.
+///
+/// ```
+/// use undertone::{IdentityKey, UndertoneIdentityKey};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// let on_the_wire = alices_key.public().to_bytes();
+/// assert_eq!(UndertoneIdentityKey::admit(&on_the_wire)?, *alices_key.public());
+/// assert_eq!(UndertoneIdentityKey::admit(&on_the_wire[1..]).unwrap_err().code(), "key.length");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub trait IdentityKey: Clone + PartialEq + Eq + Debug + Send + Sync {
     /// Admits a key as it stands on the wire (B7, T-KEY-ADMIT).
     ///
@@ -47,6 +57,15 @@ pub enum Statement {
 }
 
 /// The private half of an [`IdentityKey`].
+///
+/// ```
+/// use undertone::{IdentityKeyPair, UndertoneIdentityKeyPair};
+///
+/// let pair = UndertoneIdentityKeyPair::generate(&mut getrandom::SysRng)?;
+/// let stored = pair.to_bytes();
+/// assert_eq!(UndertoneIdentityKeyPair::from_bytes(&*stored)?.public(), pair.public());
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub trait IdentityKeyPair: Send + Sync {
     /// The public half.
     type Public: IdentityKey;

@@ -122,6 +122,12 @@ pub trait Profile: PostQuantumProfile + sealed::Sealed + Sized + Send + Sync + '
 
 /// The two ways to begin a session. A [`X3dh`](Suite::X3dh) session has no post-quantum key in its root, and is only
 /// ever made where a policy names it (X3-12).
+///
+/// ```
+/// use undertone::Suite;
+///
+/// assert_eq!((Suite::Pqxdh.number(), Suite::from_number(2)), (1, Some(Suite::X3dh)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
     /// X25519 and a KEM.

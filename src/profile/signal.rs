@@ -29,6 +29,17 @@ const DISCONTINUITY: [u8; 32] = [0xFF; 32];
 const MAX_PLAINTEXT: usize = 16 << 20;
 
 /// The marker of the Signal profile.
+///
+/// ```
+/// use undertone::{SessionRecord, Signal, Undertone};
+#[doc = include_str!("../../docs/examples/two_signal_devices.txt")]
+///
+/// let with_bob: SessionRecord<Signal> = SessionRecord::new(&alice, bobs)?;
+/// // A record of one profile is never read as the other's.
+/// let misread = SessionRecord::<Undertone>::from_bytes(&with_bob.to_bytes());
+/// assert_eq!(misread.err().map(|error| error.code()), Some("record.version"));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal;
 

@@ -25,6 +25,16 @@ use crate::wire::{Reader, Writer};
 use rand_core::TryCryptoRng;
 
 /// The native wire profile: encrypted headers, one Ed25519 identity key, ML-KEM-1024, the whole transcript in the key schedule.
+///
+/// ```
+/// use undertone::{SessionRecord, Undertone};
+#[doc = include_str!("../../docs/examples/two_devices.txt")]
+///
+/// // What the two ends speak is part of the type of all that they keep.
+/// let with_bob: SessionRecord<Undertone> = SessionRecord::new(&alice, bobs)?;
+/// assert_eq!(with_bob.status(), None);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undertone;
 

@@ -9,6 +9,16 @@ use crate::wire::signal::{PUBLIC_KEY, admit_verifying_key, encode_agreement_key,
 use rand_core::TryCryptoRng;
 
 /// A public identity key: 33 bytes on the wire, `05` and the u-coordinate.
+///
+/// ```
+/// use undertone::{IdentityKey, SignalIdentityKey};
+#[doc = include_str!("../../../docs/examples/two_signal_devices.txt")]
+///
+/// let on_the_wire = alices_key.public().wire_bytes();
+/// assert_eq!((on_the_wire.len(), on_the_wire[0]), (33, 5));
+/// assert_eq!(SignalIdentityKey::admit(&on_the_wire)?, *alices_key.public());
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignalIdentityKey {
     verifying: XeddsaKey,
@@ -59,6 +69,15 @@ impl IdentityKey for SignalIdentityKey {
 }
 
 /// The private identity key: a clamped X25519 scalar.
+///
+/// ```
+/// use undertone::{IdentityKeyPair, SignalIdentityKeyPair};
+///
+/// let pair = SignalIdentityKeyPair::generate(&mut getrandom::SysRng)?;
+/// // The 32 bytes are what an official store holds.
+/// assert_eq!(SignalIdentityKeyPair::from_bytes(&*pair.to_bytes())?.public(), pair.public());
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct SignalIdentityKeyPair {
     secret: XeddsaSecret,
     public: SignalIdentityKey,

@@ -8,6 +8,15 @@ use crate::profile::{IdentityKey, IdentityKeyPair, Statement};
 use rand_core::TryCryptoRng;
 
 /// A public identity key: 32 bytes, an Ed25519 key of the prime-order subgroup, whose X25519 form agrees (XE-10).
+///
+/// ```
+/// use undertone::{DidKey, IdentityKey, UndertoneIdentityKey};
+///
+/// let did: DidKey = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp".parse()?;
+/// let key = UndertoneIdentityKey::admit(did.identity_key().as_bytes())?;
+/// assert_eq!(DidKey::new(key), did);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndertoneIdentityKey {
     verifying: VerifyingKey,
@@ -49,6 +58,17 @@ impl IdentityKey for UndertoneIdentityKey {
 }
 
 /// The private identity key, kept as its 32-byte seed.
+///
+/// ```
+/// use undertone::{DidKey, IdentityKeyPair, UndertoneIdentityKeyPair};
+///
+/// // The seed 00…00 of the did:key test vectors. A key of one's own comes from `generate`.
+/// let pair = UndertoneIdentityKeyPair::from_bytes(&[0; 32])?;
+/// let name = DidKey::new(pair.public().clone()).to_string();
+/// assert_eq!(name, "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp");
+/// assert_eq!(*pair.to_bytes(), [0; 32]);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct UndertoneIdentityKeyPair {
     secret: SigningSecret,
     public: UndertoneIdentityKey,
