@@ -85,17 +85,17 @@ fn operate<P: WireProfile>(party: &mut Party<P>, op: &str, request: &Fields<'_>)
     match op {
         "bundle" => Ok(json!({ "bundle": bundle_to_json(&party.bundle(request.flag("one_time")?)?) })),
         "process_bundle" => {
-            let peer = request.address("peer")?;
+            let peer = P::peer(request)?;
             let bundle = bundle_from_json::<P>(&peer, &request.object("bundle")?)?;
             party.process_bundle(&peer, &bundle)?;
             Ok(json!({}))
         }
         "encrypt" => {
-            let envelope = party.encrypt(&request.address("peer")?, &request.bytes("plaintext")?)?;
+            let envelope = party.encrypt(&P::peer(request)?, &request.bytes("plaintext")?)?;
             Ok(json!({ "type": envelope_type(envelope.kind), "bytes": base64(envelope.bytes) }))
         }
         "decrypt" => {
-            let peer = request.address("peer")?;
+            let peer = P::peer(request)?;
             let kind = match request.text("type")? {
                 "prekey" => EnvelopeKind::First,
                 "message" => EnvelopeKind::Message,
@@ -109,7 +109,7 @@ fn operate<P: WireProfile>(party: &mut Party<P>, op: &str, request: &Fields<'_>)
             Ok(json!({ "bytes": base64(party.distribution(group)?) }))
         }
         "process_distribution" => {
-            party.process_distribution(&request.address("peer")?, &request.bytes("bytes")?)?;
+            party.process_distribution(&P::peer(request)?, &request.bytes("bytes")?)?;
             Ok(json!({}))
         }
         "group_encrypt" => {
@@ -117,7 +117,7 @@ fn operate<P: WireProfile>(party: &mut Party<P>, op: &str, request: &Fields<'_>)
             Ok(json!({ "bytes": base64(party.group_encrypt(group, &request.bytes("plaintext")?)?) }))
         }
         "group_decrypt" => {
-            let plaintext = party.group_decrypt(&request.address("peer")?, &request.bytes("bytes")?)?;
+            let plaintext = party.group_decrypt(&P::peer(request)?, &request.bytes("bytes")?)?;
             Ok(json!({ "plaintext": base64(plaintext) }))
         }
         "fingerprint" => P::fingerprint(party, request),
@@ -125,8 +125,8 @@ fn operate<P: WireProfile>(party: &mut Party<P>, op: &str, request: &Fields<'_>)
         "sealed_encrypt_many" => P::sealed_encrypt_many(party, request),
         "sealed_decrypt" => P::sealed_decrypt(party, request),
         "certificate" => P::certificate(party, request),
-        "import_session" => P::import_session(party, request.address("peer")?, &request.bytes("record")?),
-        "session" => session(party, &request.address("peer")?),
+        "import_session" => P::import_session(party, P::peer(request)?, &request.bytes("record")?),
+        "session" => session(party, &P::peer(request)?),
         "save" => Ok(json!({ "state": base64(party.save().to_string()) })),
         "bench" => bench::run(party, request),
         other => Err(Failure::request(format!("`{other}` is not an operation"))),

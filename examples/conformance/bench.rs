@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// Answers `{"ns_per_op": median}` over `n` runs. The party is left as it was.
 pub fn run<P: WireProfile>(party: &Party<P>, request: &Fields<'_>) -> Result<Value> {
-    let peer = request.address("peer")?;
+    let peer = P::peer(request)?;
     let length = request.number("bytes")?;
     let runs = request.number("n")?;
     if length > 1 << 20 || runs == 0 || runs > 1 << 20 {

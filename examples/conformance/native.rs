@@ -19,8 +19,8 @@ impl WireProfile for Undertone {
         Ok(GroupContext::new(GroupId::new(group_uuid(uuid)?)?, 0, [0; 32]))
     }
 
-    fn check_name(_name: &str) -> Result<()> {
-        Ok(())
+    fn account(name: &str) -> Result<String> {
+        Ok(name.to_owned())
     }
 
     fn sender_key_identity(party: &Party<Self>, peer: &Address) -> Result<UndertoneIdentityKey> {
@@ -33,7 +33,7 @@ impl WireProfile for Undertone {
     }
 
     fn sealed_encrypt(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value> {
-        let peer = request.address("peer")?;
+        let peer = Self::peer(request)?;
         let certificate = request.bytes("sender_certificate")?;
         if !(1..=2).contains(&request.number("version")?) {
             return Err(Failure::request("`version` is 1 or 2"));

@@ -38,8 +38,7 @@ impl<P: WireProfile> Party<P> {
             Some(bytes) => P::IdentityKeyPair::from_bytes(&bytes)?,
             None => P::IdentityKeyPair::generate(&mut SysRng)?,
         };
-        P::check_name(request.text("name")?)?;
-        Self::new(identity, request.as_address()?, request.number32("registration_id")?)
+        Self::new(identity, P::address(request)?, request.number32("registration_id")?)
     }
 
     fn new(identity: P::IdentityKeyPair, address: Address, registration_id: u32) -> Result<Self> {

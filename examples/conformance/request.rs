@@ -90,11 +90,6 @@ impl<'a> Fields<'a> {
         self.required(name)?.as_array().ok_or_else(|| Failure::request(format!("`{name}` is not a list")))
     }
 
-    /// `{name, device}`.
-    pub fn address(&self, name: &str) -> Result<Address> {
-        self.object(name)?.as_address()
-    }
-
     /// `name` and `device` of this very object.
     pub fn as_address(&self) -> Result<Address> {
         let device = u8::try_from(self.number("device")?).map_err(|_| Failure::request("`device` is too large"))?;

@@ -23,9 +23,10 @@ impl WireProfile for Signal {
         Ok(GroupContext::distribution(group_uuid(uuid)?))
     }
 
-    fn check_name(name: &str) -> Result<()> {
-        let id = name.strip_prefix("PNI:").unwrap_or(name);
-        group_uuid(id).map(|_| ()).map_err(|_| Failure::request("`name` is not a UUID"))
+    /// Service ids are told apart without regard to case, and certificates are read in lower case.
+    fn account(name: &str) -> Result<String> {
+        let id = name.parse::<ServiceId>().map_err(|_| Failure::request("`name` is not a UUID"))?;
+        Ok(id.to_string())
     }
 
     /// Sender keys of this profile are bound to no identity key: any will do, as long as it stays the same.
@@ -38,7 +39,7 @@ impl WireProfile for Signal {
     }
 
     fn sealed_encrypt(party: &mut Party<Self>, request: &Fields<'_>) -> Result<Value> {
-        let peer = request.address("peer")?;
+        let peer = Self::peer(request)?;
         let plaintext = request.bytes("plaintext")?;
         let certificate = SenderCertificate::parse(&request.bytes("sender_certificate")?)?;
         let group_id = request.optional_bytes("group_id")?;

@@ -15,8 +15,17 @@ pub type Result<T> = std::result::Result<T, Failure>;
 pub trait WireProfile: HandshakeProfile + GroupProfile + FingerprintProfile {
     /// The profile's name in requests.
     const NAME: &'static str;
-    /// Whether a user may bear `name`.
-    fn check_name(name: &str) -> Result<()>;
+    /// The account that `name` stands for, in the one spelling under which its sessions are kept.
+    fn account(name: &str) -> Result<String>;
+    /// The address in the fields `name` and `device`.
+    fn address(fields: &Fields<'_>) -> Result<Address> {
+        let written = fields.as_address()?;
+        Ok(Address::new(Self::account(written.name())?, written.device())?)
+    }
+    /// The address in the field `peer`.
+    fn peer(request: &Fields<'_>) -> Result<Address> {
+        Self::address(&request.object("peer")?)
+    }
     /// The context of a group given as a UUID.
     fn group(uuid: &str) -> Result<GroupContext>;
     /// The identity key that a sender key of `peer` is bound to.
