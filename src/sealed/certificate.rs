@@ -13,14 +13,50 @@ use rand_core::TryCryptoRng;
 const REVOKED: u32 = 0xDEAD_C357;
 
 /// Names the key with which a server signs sender certificates; itself signed by a trust root.
+///
+/// ```
+/// use undertone::sealed::ServerCertificate;
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+///
+/// let server = ServerCertificate::issue(7, server_key.public(), &root, &mut rng)?;
+/// let parsed = ServerCertificate::parse(&server.to_bytes())?;
+/// assert_eq!(parsed.id(), 7);
+/// assert!(parsed == server);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerCertificate(Signed<ServerCertificateFields>);
 
 /// Says that a device of an account has an identity key; signed by a server.
+///
+/// ```
+/// use undertone::sealed::SenderCertificate;
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+///
+/// // The server issues it, the sender's device keeps it, and a recipient judges it.
+/// let issued = SenderCertificate::issue(claims, &server, &server_key, &mut rng)?.to_bytes();
+/// let certificate = SenderCertificate::parse(&issued)?;
+/// certificate.validate(&trust, now_ms)?;
+/// assert_eq!((certificate.address()?, certificate.e164()), (alices, None));
+/// assert_eq!(certificate.identity_key(), *alices_key.public());
+/// assert_eq!(certificate.validate(&trust, certificate.expires() + 1).unwrap_err().code(), "certificate.expired");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SenderCertificate(Signed<SenderCertificateFields>);
 
 /// What a sender certificate says about a sender.
+///
+/// ```
+/// use undertone::sealed::{SenderCertificate, SenderClaims};
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+///
+/// let identity_key = alices_key.public().clone();
+/// let claims = SenderClaims { address: alices, e164: Some("+14152222222".to_owned()), identity_key, expires: now_ms };
+/// let certificate = SenderCertificate::issue(claims, &server, &server_key, &mut rng)?;
+/// assert_eq!((certificate.e164(), certificate.expires()), (Some("+14152222222"), now_ms));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct SenderClaims {
     /// The account and the device.
     pub address: Address,
@@ -34,6 +70,20 @@ pub struct SenderClaims {
 
 /// Whom a recipient believes: the roots that sign server certificates, the server certificates it knows by number, and the
 /// numbers that have been revoked.
+///
+/// ```
+/// use undertone::sealed::{SenderCertificate, TrustRoots};
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+///
+/// // A short certificate names the server's by its number alone: whoever knows that one can judge it.
+/// let certificate = SenderCertificate::issue_by_known(claims, server.id(), &server_key, &mut rng)?;
+/// let trust = TrustRoots::new(vec![root.public().clone()]);
+/// assert_eq!(certificate.validate(&trust, now_ms).unwrap_err().code(), "certificate.signature");
+/// let trust = trust.knowing(server);
+/// certificate.validate(&trust, now_ms)?;
+/// assert_eq!(certificate.validate(&trust.revoking(1), now_ms).unwrap_err().code(), "certificate.revoked");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct TrustRoots {
     roots: Vec<SignalIdentityKey>,

@@ -6,6 +6,15 @@ use crate::sealed::SenderCertificate;
 use crate::wire::signal::{ContentFields, ContentHint, ContentKind, MAX_FIELD};
 
 /// An encrypted message with its sender's certificate, to be sealed, or just opened and not yet judged.
+///
+/// ```
+/// use undertone::sealed::UnidentifiedContent;
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+#[doc = include_str!("../../docs/examples/sealed_content.txt")]
+///
+/// assert_eq!(UnidentifiedContent::parse(&content.to_bytes())?, content);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnidentifiedContent {
     /// What kind of message `content` is.

@@ -9,6 +9,20 @@ use crate::wire::signal::{ContentHint, ContentKind, sealed_version};
 use core::fmt;
 
 /// The recipient's side: who it is, and whom it believes.
+///
+/// ```
+/// use undertone::sealed::{Receiver, open, v2};
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+#[doc = include_str!("../../docs/examples/sealed_content.txt")]
+///
+/// let sealed = v2::seal_to_one(&alices_key, bobs_key.public(), &content, &mut rng)?;
+/// let receiver = Receiver { identity: &bobs_key, address: &bobs, e164: None, trust: &trust, now_ms };
+/// assert!(open(&sealed, &receiver).is_ok());
+/// // Nobody else can open it.
+/// let another = Receiver { identity: &alices_key, ..receiver };
+/// assert_eq!(open(&sealed, &another).unwrap_err().code(), "seal.authentication");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Receiver<'a> {
     /// The recipient's identity key pair.
@@ -24,6 +38,19 @@ pub struct Receiver<'a> {
 }
 
 /// An opened message and its proven sender.
+///
+/// ```
+/// use undertone::sealed::{ContentKind, open, v2};
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+#[doc = include_str!("../../docs/examples/sealed_content.txt")]
+///
+/// let opened = open(&v2::seal_to_one(&alices_key, bobs_key.public(), &content, &mut rng)?, &receiver)?;
+/// assert_eq!((&opened.sender, &opened.identity_key), (&alices, alices_key.public()));
+/// // Then the session with the sender decrypts `content`, pinned to the key that sealed it.
+/// let trusted = TrustedIdentity::<Signal>::Pinned(&opened.identity_key);
+/// assert_eq!((opened.kind, opened.content.as_slice()), (ContentKind::Message, b"an encrypted message".as_slice()));
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub struct OpenedSeal {
     /// The account and device that the certificate names.
     pub sender: Address,
@@ -53,6 +80,21 @@ impl fmt::Debug for OpenedSeal {
 /// # Errors
 /// `seal.authentication` when it is not for this recipient or was changed; `seal.sender` when its sender is not the one
 /// of its certificate; `seal.self_send`; the `certificate.*`, `message.*` and `key.*` codes.
+///
+/// # Example
+/// ```
+/// use undertone::sealed::{open, v1, v2};
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+#[doc = include_str!("../../docs/examples/sealed_content.txt")]
+///
+/// for sealed in [
+///     v1::seal(&alices_key, bobs_key.public(), &content, &mut rng)?,
+///     v2::seal_to_one(&alices_key, bobs_key.public(), &content, &mut rng)?,
+/// ] {
+///     assert_eq!(open(&sealed, &receiver)?.sender, alices);
+/// }
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub fn open(bytes: &[u8], receiver: &Receiver<'_>) -> Result<OpenedSeal> {
     match sealed_version(bytes)? {
         1 => v1::open(bytes, receiver),

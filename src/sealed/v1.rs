@@ -20,6 +20,19 @@ const MAC: usize = 10;
 ///
 /// # Errors
 /// `seal.sender` when the certificate is not for `sender`'s key; `request.too_large` for a group id over 8 KiB; `random.failed`, `key.agreement_zero`.
+///
+/// # Example
+/// ```
+/// use undertone::sealed::v1;
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+#[doc = include_str!("../../docs/examples/sealed_content.txt")]
+///
+/// let sealed = v1::seal(&alices_key, bobs_key.public(), &content, &mut rng)?;
+/// assert_eq!(v1::open(&sealed, &receiver)?.content, b"an encrypted message");
+/// // The certificate is not Bob's: he cannot seal with it.
+/// assert_eq!(v1::seal(&bobs_key, alices_key.public(), &content, &mut rng).unwrap_err().code(), "seal.sender");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub fn seal(
     sender: &SignalIdentityKeyPair,
     recipient: &SignalIdentityKey,
@@ -31,6 +44,8 @@ pub fn seal(
 }
 
 /// Opens a message, compares its sender with its certificate, and judges that.
+///
+/// [`seal`] has an example of both.
 ///
 /// # Errors
 /// As [`open`](super::open).

@@ -20,6 +20,21 @@ const SENDER: &[u8] = b"Sealed Sender v2: DH-sender";
 const NONCE: [u8; 12] = [0; 12];
 
 /// One account that a message goes to.
+///
+/// ```
+/// use undertone::sealed::v2::{Recipient, seal_to_many};
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+#[doc = include_str!("../../docs/examples/sealed_content.txt")]
+///
+/// let service_id: ServiceId = bobs.name().parse()?;
+/// let recipient = Recipient { service_id, identity: bobs_key.public(), devices: &[(1, 4711), (2, 815)] };
+/// assert!(seal_to_many(&alices_key, &content, &[recipient], &[], &mut rng).is_ok());
+///
+/// let without_devices = Recipient { devices: &[], ..recipient };
+/// let refused = seal_to_many(&alices_key, &content, &[without_devices], &[], &mut rng);
+/// assert_eq!(refused.unwrap_err().code(), "request.argument");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Recipient<'a> {
     /// The account.
@@ -35,6 +50,17 @@ pub struct Recipient<'a> {
 /// # Errors
 /// `seal.sender` when the certificate is not for `sender`'s key; `request.too_large` for a group id over 8 KiB; `random.failed`,
 /// `key.agreement_zero`.
+///
+/// # Example
+/// ```
+/// use undertone::sealed::v2;
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+#[doc = include_str!("../../docs/examples/sealed_content.txt")]
+///
+/// let sealed = v2::seal_to_one(&alices_key, bobs_key.public(), &content, &mut rng)?;
+/// assert_eq!(v2::open(&sealed, &receiver)?.hint, ContentHint::Resendable);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub fn seal_to_one(
     sender: &SignalIdentityKeyPair,
     recipient: &SignalIdentityKey,
@@ -52,6 +78,23 @@ pub fn seal_to_one(
 /// `seal.sender` when the certificate is not for `sender`'s key; `request.argument` for a recipient without a device, or
 /// one named twice in contradiction; `address.device`, `address.registration_id`; `request.too_large`; `random.failed`,
 /// `key.agreement_zero`.
+///
+/// # Example
+/// ```
+/// use undertone::sealed::v2::{Recipient, delivered_for, open, seal_to_many};
+#[doc = include_str!("../../docs/examples/sealed.txt")]
+#[doc = include_str!("../../docs/examples/sealed_content.txt")]
+///
+/// let (bob, left) = (bobs.name().parse()?, "11111111-2222-4333-8444-555555555555".parse()?);
+/// let to_bob = Recipient { service_id: bob, identity: bobs_key.public(), devices: &[(1, 4711)] };
+/// let sent = seal_to_many(&alices_key, &content, &[to_bob], &[left], &mut rng)?;
+///
+/// // The server cuts out what goes to each account, and nothing goes to the one that was excluded.
+/// let delivered = delivered_for(&sent, &bob)?.expect("Bob is a recipient");
+/// assert_eq!(open(&delivered, &receiver)?.sender, alices);
+/// assert_eq!(delivered_for(&sent, &left)?, None);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub fn seal_to_many(
     sender: &SignalIdentityKeyPair,
     content: &UnidentifiedContent,
@@ -84,6 +127,8 @@ pub fn seal_to_many(
 
 /// What the server delivers of `sent` to every device of `recipient`; `None` when it is excluded or not named.
 ///
+/// [`seal_to_many`] has an example of it.
+///
 /// # Errors
 /// The `message.*` codes of malformed bytes.
 pub fn delivered_for(sent: &[u8], recipient: &ServiceId) -> Result<Option<Vec<u8>>> {
@@ -91,6 +136,8 @@ pub fn delivered_for(sent: &[u8], recipient: &ServiceId) -> Result<Option<Vec<u8
 }
 
 /// Opens a delivered message, compares its sender with its certificate, and judges that.
+///
+/// The examples of [`seal_to_one`] and [`seal_to_many`] open what they sealed.
 ///
 /// # Errors
 /// As [`open`](super::open).

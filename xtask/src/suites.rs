@@ -101,9 +101,11 @@ fn core(report: &mut Report, _: &Options) {
         everything.args(["--test", &target]);
     }
     report.run("unit and attack tests, every feature", Verdict::Tests, &mut everything);
-    let mut examples = workspace::cargo();
-    examples.args(["test", "--doc", "--package", "undertone", "--features", EVERYTHING]);
-    report.run("documentation tests", Verdict::Tests, &mut examples);
+    for (name, features) in [("documentation tests", ""), ("documentation tests, every feature", EVERYTHING)] {
+        let mut examples = workspace::cargo();
+        examples.args(["test", "--doc", "--package", "undertone", "--features", features]);
+        report.run(name, Verdict::Tests, &mut examples);
+    }
 
     report.run("examples", Verdict::Check, workspace::cargo().args(["build", "--examples", "--features", "signal"]));
     report.run("quickstart", Verdict::Check, workspace::cargo().args(["run", "--example", "quickstart"]));

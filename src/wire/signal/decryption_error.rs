@@ -10,6 +10,14 @@ const PLAINTEXT: u8 = 0xC0;
 const PADDING: u8 = 0x80;
 
 /// Says which message of whom could not be decrypted.
+///
+/// ```
+/// use undertone::DecryptionErrorMessage;
+///
+/// let error = DecryptionErrorMessage { ratchet_key: None, timestamp: 1_800_000_000_000, device: 1 };
+/// assert_eq!(DecryptionErrorMessage::parse(&error.encode())?, error);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecryptionErrorMessage {
     /// The failing message's ratchet key; absent for a sender-key message.
@@ -47,6 +55,27 @@ impl DecryptionErrorMessage {
 }
 
 /// A content that travels unencrypted, under a sealed sender at most.
+///
+/// ```
+/// use undertone::{AgreementKey, DecryptionErrorMessage, PlaintextContent};
+#[doc = include_str!("../../../docs/examples/two_signal_devices.txt")]
+#[doc = include_str!("../../../docs/examples/published_prekeys.txt")]
+#[doc = include_str!("../../../docs/examples/first_message.txt")]
+#[doc = include_str!("../../../docs/examples/session.txt")]
+///
+/// // Alice cannot decrypt a message of Bob's, and tells him which: by the ratchet key in its header.
+/// let ratchet_key = AgreementKey::admit_ephemeral(&envelope.bytes[4..36])?;
+/// let error = DecryptionErrorMessage { ratchet_key: Some(ratchet_key), timestamp: 1_800_000_000_000, device: 1 };
+/// let content = Vec::from(&error);
+///
+/// // Bob looks whether the session at fault is the one he writes in, and retires it.
+/// let error = PlaintextContent::parse(&content)?.decryption_error()?;
+/// if error.ratchet_key.is_some_and(|key| with_alice.sends_under(&key)) {
+///     with_alice.archive_current(now);
+/// }
+/// assert_eq!(with_alice.status(), None);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlaintextContent<'a> {
     /// What an application is handed: all behind the first byte, the padding boundary included.

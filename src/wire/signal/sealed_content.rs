@@ -5,6 +5,17 @@ use crate::error::{Fault, Result};
 use prost::Message;
 
 /// What kind of message is inside; the numbers differ from those that applications see.
+///
+/// ```
+/// use undertone::EnvelopeKind;
+/// use undertone::sealed::ContentKind;
+///
+/// let kind = |envelope: EnvelopeKind| match envelope {
+///     EnvelopeKind::First => ContentKind::Prekey,
+///     EnvelopeKind::Message => ContentKind::Message,
+/// };
+/// assert_eq!(kind(EnvelopeKind::First), ContentKind::Prekey);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentKind {
     /// A PreKeySignalMessage.
@@ -18,6 +29,13 @@ pub enum ContentKind {
 }
 
 /// What the sender suggests the receiver do when the content cannot be decrypted.
+///
+/// ```
+/// use undertone::sealed::ContentHint;
+///
+/// let asks_again = |hint| hint == ContentHint::Resendable;
+/// assert!(!asks_again(ContentHint::default()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ContentHint {
     /// Show that something was lost.

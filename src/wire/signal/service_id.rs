@@ -5,6 +5,14 @@ use core::fmt;
 use core::str::FromStr;
 
 /// Which of an account's two names a service id is.
+///
+/// ```
+/// use undertone::sealed::{ServiceId, ServiceKind};
+///
+/// let id: ServiceId = "PNI:9d0652a3-dcc3-4d11-975f-74d61598733f".parse()?;
+/// assert_eq!(id.kind(), ServiceKind::Pni);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ServiceKind {
     /// The account itself.
@@ -16,6 +24,16 @@ pub enum ServiceKind {
 /// A UUID that names an account, or the account behind a phone number.
 ///
 /// In text it is a hyphenated UUID, with `PNI:` before it for the second kind; case does not matter.
+///
+/// ```
+/// use undertone::sealed::{ServiceId, ServiceKind};
+///
+/// let id: ServiceId = "9D0652A3-DCC3-4D11-975F-74D61598733F".parse()?;
+/// assert_eq!(id.to_string(), "9d0652a3-dcc3-4d11-975f-74d61598733f");
+/// assert_eq!(ServiceId::new(ServiceKind::Aci, *id.uuid()), id);
+/// assert_eq!(ServiceId::from_fixed_width(&id.to_fixed_width())?, id);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceId {
     kind: ServiceKind,
