@@ -91,7 +91,9 @@ fn page(table: &str) -> String {
     format!(
         "# Benchmarks\n\n\
          Written by `cargo xtask bench`: medians of one run on one machine, each row measured in turns with the peer's\n\
-         closest operation. A ratio below 1 means less time than the peer. Times move with the machine, ratios far less.\n\n\
+         closest operation. A ratio below 1 means less time than the peer. Times move with the machine, ratios far less.\n\
+         Criterion measures one side after the other, so these rows have a harness of their own (`benches/peers`);\n\
+         `cargo bench --bench engine` runs our operations alone under criterion.\n\n\
          - processor: {}\n- system: {} {}\n- compiler: {}\n- versions: undertone {}, {}\n\n{table}",
         processor(),
         std::env::consts::OS,
