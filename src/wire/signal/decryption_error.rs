@@ -1,6 +1,6 @@
 //! DecryptionErrorMessage, which asks a sender to start anew, and the PlaintextContent that carries it in clear.
 
-use super::{fields, public_key};
+use super::{ContentKind, PreKeySignalMessage, SignalMessage, fields, public_key};
 use crate::crypto::agreement::AgreementKey;
 use crate::error::{Fault, Result};
 use prost::Message;
@@ -29,6 +29,23 @@ pub struct DecryptionErrorMessage {
 }
 
 impl DecryptionErrorMessage {
+    /// The error for the message `original` of this kind, which `device` had sent at `timestamp` (milliseconds since 1970) and which does not decrypt.
+    ///
+    /// # Errors
+    /// The `message.*` and `key.*` codes of an original that does not parse; `request.argument` for a plaintext content, which nobody decrypts.
+    pub fn for_original(kind: ContentKind, original: &[u8], timestamp: u64, device: u32) -> Result<Self> {
+        let ratchet_key = match kind {
+            ContentKind::Message => Some(SignalMessage::parse(original)?.fields.ratchet_key),
+            ContentKind::Prekey => {
+                let first = PreKeySignalMessage::parse(original)?;
+                Some(SignalMessage::parse(&first.message)?.fields.ratchet_key)
+            }
+            ContentKind::SenderKey => None,
+            ContentKind::Plaintext => return Err(Fault::Argument.into()),
+        };
+        Ok(Self { ratchet_key, timestamp, device })
+    }
+
     /// Parses the protobuf.
     ///
     /// # Errors
@@ -57,15 +74,16 @@ impl DecryptionErrorMessage {
 /// A content that travels unencrypted, under a sealed sender at most.
 ///
 /// ```
-/// use undertone::{AgreementKey, DecryptionErrorMessage, PlaintextContent};
+/// use undertone::sealed::ContentKind;
+/// use undertone::{DecryptionErrorMessage, PlaintextContent};
 #[doc = include_str!("../../../docs/examples/two_signal_devices.txt")]
 #[doc = include_str!("../../../docs/examples/published_prekeys.txt")]
 #[doc = include_str!("../../../docs/examples/first_message.txt")]
 #[doc = include_str!("../../../docs/examples/session.txt")]
 ///
 /// // Alice cannot decrypt a message of Bob's, and tells him which: by the ratchet key in its header.
-/// let ratchet_key = AgreementKey::admit_ephemeral(&envelope.bytes[4..36])?;
-/// let error = DecryptionErrorMessage { ratchet_key: Some(ratchet_key), timestamp: 1_800_000_000_000, device: 1 };
+/// let sent_at = 1_800_000_000_000;
+/// let error = DecryptionErrorMessage::for_original(ContentKind::Message, &envelope.bytes, sent_at, 1)?;
 /// let content = Vec::from(&error);
 ///
 /// // Bob looks whether the session at fault is the one he writes in, and retires it.
@@ -143,6 +161,8 @@ mod tests {
     use super::*;
     use crate::crypto::Secret;
     use crate::crypto::agreement::AgreementSecret;
+    use crate::crypto::xeddsa::XeddsaKey;
+    use crate::wire::signal::{SignalMessageFields, admit_kem_ciphertext};
 
     fn error() -> DecryptionErrorMessage {
         let ratchet_key = AgreementSecret::from_bytes(Secret::new([1; 32])).public();
@@ -161,6 +181,42 @@ mod tests {
         assert_eq!(PlaintextContent::parse(&padded).unwrap().decryption_error().unwrap(), error());
         let for_sender_key = DecryptionErrorMessage { ratchet_key: None, ..error() };
         assert_eq!(DecryptionErrorMessage::parse(&for_sender_key.encode()).unwrap(), for_sender_key);
+    }
+
+    /// The ratchet key is the failing message's own, behind a first message too.
+    #[test]
+    fn an_error_names_the_key_of_the_original() {
+        let secret = AgreementSecret::from_bytes(Secret::new([1; 32]));
+        let key = secret.public();
+        let fields = SignalMessageFields {
+            ratchet_key: key,
+            counter: 5,
+            previous_counter: 0,
+            ciphertext: vec![0xCC; 16],
+            pq_ratchet: vec![1, 1, 1, 0],
+            addresses: None,
+        };
+        let sample = fields.encode(|_| [0; 8]).unwrap();
+        let error = DecryptionErrorMessage::for_original(ContentKind::Message, &sample, 7, 2).unwrap();
+        assert_eq!(error, DecryptionErrorMessage { ratchet_key: Some(key), timestamp: 7, device: 2 });
+        let first = PreKeySignalMessage {
+            prekey_id: None,
+            base_key: key,
+            identity_key: XeddsaKey::new(&key).unwrap(),
+            message: sample.clone(),
+            registration_id: 1,
+            signed_prekey_id: 2,
+            kyber_prekey_id: 3,
+            kyber_ciphertext: admit_kem_ciphertext(&[&[0x08][..], &[0; 1568]].concat()).unwrap(),
+        };
+        let first = first.encode().unwrap();
+        assert_eq!(DecryptionErrorMessage::for_original(ContentKind::Prekey, &first, 7, 2).unwrap(), error);
+        let of_group = DecryptionErrorMessage::for_original(ContentKind::SenderKey, b"not looked at", 7, 2).unwrap();
+        assert_eq!(of_group, DecryptionErrorMessage { ratchet_key: None, ..error });
+        let code = |kind, bytes: &[u8]| DecryptionErrorMessage::for_original(kind, bytes, 7, 2).unwrap_err().code();
+        assert_eq!(code(ContentKind::Plaintext, &sample), "request.argument");
+        assert_eq!(code(ContentKind::Message, &sample[..1]), "message.truncated");
+        assert_eq!(code(ContentKind::Prekey, &[0x44]), "message.field");
     }
 
     #[test]
