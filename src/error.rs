@@ -202,7 +202,6 @@ faults! {
     BundleAddress InvalidMessage "bundle.address" "a prekey bundle belongs to another device";
 
     NoSenderKey NoSenderKey "group.no_sender_key" "no sender key is held for this group, sender and chain";
-    GroupContext InvalidMessage "group.context" "a group message belongs to another group, epoch or sender";
     GroupConflict InvalidMessage "group.conflict" "a sender key contradicts one held under the same name";
     GroupExhausted Exhausted "group.exhausted" "a sender key reached its last iteration";
     GroupForwarded InvalidMessage "group.forwarded" "a sender key was distributed by someone other than its owner";
