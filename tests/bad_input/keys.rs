@@ -12,10 +12,10 @@ use undertone::wire::signal::{admit_agreement_key, admit_kem_ciphertext, admit_k
 use undertone::{Address, DidKey, Error, ErrorKind, PrekeyBundle, Undertone};
 
 /// u = 1, of order 4; u = p + 2, which is no canonical number; u = 2, on the twist.
-const BAD_POINTS: [([u8; 32], (ErrorKind, &str)); 3] =
+pub const BAD_POINTS: [([u8; 32], (ErrorKind, &str)); 3] =
     [(point(1, 0, 0), LOW_ORDER), (point(0xEF, 0xFF, 0x7F), NOT_CANONICAL), (point(2, 0, 0), TORSION)];
 
-const fn point(first: u8, fill: u8, last: u8) -> [u8; 32] {
+pub const fn point(first: u8, fill: u8, last: u8) -> [u8; 32] {
     let mut bytes = [fill; 32];
     bytes[0] = first;
     bytes[31] = last;

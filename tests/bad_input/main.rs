@@ -5,10 +5,14 @@
 #[path = "../attacks/session_world.rs"]
 mod session_world;
 
+mod fingerprints;
+mod groups;
 mod keys;
 mod messages;
 mod oversized;
 mod prekeys;
+mod protobuf;
+mod seals;
 
 use session_world::Person;
 use undertone::handshake::HandshakeProfile;
@@ -34,6 +38,8 @@ fn refused<P: HandshakeProfile>(
 const TRUNCATED: (ErrorKind, &str) = (ErrorKind::InvalidMessage, "message.truncated");
 const FIELD: (ErrorKind, &str) = (ErrorKind::InvalidMessage, "message.field");
 const VERSION: (ErrorKind, &str) = (ErrorKind::UnsupportedVersion, "message.version");
+const TOO_LARGE: (ErrorKind, &str) = (ErrorKind::InvalidMessage, "message.too_large");
+const NO_KEM: (ErrorKind, &str) = (ErrorKind::UnsupportedVersion, "handshake.no_kem");
 const LENGTH: (ErrorKind, &str) = (ErrorKind::InvalidKey, "key.length");
 const TYPE: (ErrorKind, &str) = (ErrorKind::InvalidKey, "key.type");
 const NOT_CANONICAL: (ErrorKind, &str) = (ErrorKind::InvalidKey, "key.not_canonical");

@@ -1,10 +1,11 @@
 //! Session messages and first messages.
 
+use crate::protobuf::Fields;
 use crate::session_world::{CAROL, Person, acquainted, strangers};
-use crate::{FIELD, TRUNCATED, VERSION, refused, told};
+use crate::{FIELD, NO_KEM, TRUNCATED, VERSION, refused, told};
 use undertone::handshake::HandshakeProfile;
 use undertone::profile::Profile;
-use undertone::wire::signal::{PreKeySignalMessage, SignalMessage, post_quantum};
+use undertone::wire::signal::{SignalMessage, post_quantum};
 use undertone::{EnvelopeKind, ErrorKind, PrekeyBundle, Prekeys, SessionRecord, Signal, Undertone};
 
 /// Wrong lengths: what ends before its last field, at every length, and what goes on after it.
@@ -40,31 +41,42 @@ fn truncated_and_trailing() {
     }
 }
 
-/// Truncated protobuf: a message of the Signal profile cut anywhere is truncated, lacks a field, or does not authenticate.
+/// Truncated protobuf: a message of the Signal profile cut anywhere has one name for each place where it is cut.
 #[test]
 fn truncated_protobuf() {
     let (mut alice, mut bob) = acquainted::<Signal>(204);
     let sent = alice.write(b"text").unwrap().bytes;
-    let mut names = std::collections::BTreeSet::new();
+    let ends = Fields::read(&sent[1..sent.len() - 8]).ends();
+    let ciphertext = 1 + ends.iter().find(|(tag, _)| *tag == 4).unwrap().1;
+    assert_eq!(ends.last().unwrap().0, 5, "the post-quantum part comes last");
     for length in 0..sent.len() {
-        let before = bob.state();
-        let (kind, code) = told(bob.read_as(EnvelopeKind::Message, &sent[..length]));
-        assert_eq!(kind, ErrorKind::InvalidMessage, "{length} bytes: {code}");
-        names.insert(code);
-        assert_eq!(bob.state(), before);
+        let name = match length {
+            0..=8 => TRUNCATED,
+            // The last eight bytes, whatever they are, are taken for the MAC.
+            _ if length - 8 == ciphertext => (ErrorKind::InvalidMessage, "message.no_post_quantum"),
+            _ => FIELD,
+        };
+        refused(&mut bob, EnvelopeKind::Message, &sent[..length], name);
     }
-    assert!(names.contains("message.truncated") && names.contains("message.field"), "{names:?}");
+    assert_eq!(bob.read_as(EnvelopeKind::Message, &sent).unwrap().plaintext, b"text");
 
     let (mut alice, mut bob) = strangers::<Signal>(206);
     alice.begin(&bob).unwrap();
     let first = alice.write(b"text").unwrap().bytes;
+    let ends = Fields::read(&first[1..]).ends();
+    assert_eq!(ends.iter().map(|(tag, _)| *tag).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8]);
+    let signed_prekey_id = ends[5].1;
     for length in 0..first.len() {
-        let (kind, code) = told(bob.read_as(EnvelopeKind::First, &first[..length]));
-        let expected = [ErrorKind::InvalidMessage, ErrorKind::UnsupportedVersion, ErrorKind::InvalidKey];
-        assert!(expected.contains(&kind), "{length} bytes: {code}");
+        let name = match length {
+            0 => TRUNCATED,
+            // With all fields but those of the KEM it looks like a message of a former version.
+            _ if length == 1 + signed_prekey_id => NO_KEM,
+            _ => FIELD,
+        };
+        refused(&mut bob, EnvelopeKind::First, &first[..length], name);
     }
-    refused(&mut bob, EnvelopeKind::First, &[], TRUNCATED);
     refused(&mut bob, EnvelopeKind::First, &[first[0], 0xFF, 0xFF, 0xFF], FIELD);
+    assert_eq!(bob.read_as(EnvelopeKind::First, &first).unwrap().plaintext, b"text");
 }
 
 /// Wrong versions: of messages, of the post-quantum part, of records.
@@ -162,18 +174,28 @@ fn messages_without_a_session() {
     assert!(<Undertone as Profile>::parse(&sent).is_ok());
 }
 
-/// Signal first messages without the fields that the handshake needs.
+/// Signal messages and first messages without a field, each by itself.
 #[test]
-fn a_signal_first_message_without_its_kem() {
+fn signal_messages_without_a_field() {
     let (mut alice, mut bob) = strangers::<Signal>(256);
     alice.begin(&bob).unwrap();
+    let first = alice.write(b"text").unwrap().bytes;
+    let fields = Fields::read(&first[1..]);
+    for tag in [2, 3, 4, 6, 7, 8] {
+        refused(&mut bob, EnvelopeKind::First, &[&first[..1], &fields.without(tag)].concat(), FIELD);
+    }
+    let without_kem = Fields::read(&fields.without(7)).without(8);
+    refused(&mut bob, EnvelopeKind::First, &[&first[..1], &without_kem].concat(), NO_KEM);
+    assert_eq!(bob.read_as(EnvelopeKind::First, &first).unwrap().plaintext, b"text");
+
+    let (mut alice, mut bob) = acquainted::<Signal>(258);
     let sent = alice.write(b"text").unwrap().bytes;
-    let encoded = PreKeySignalMessage::parse(&sent).unwrap().kyber_ciphertext;
-    // The ciphertext is the last field; the id stands before it in two or three bytes behind its key, 0x38.
-    let field = sent.windows(64).position(|window| window == &encoded.as_bytes()[..64]).unwrap();
-    let without_ciphertext = &sent[..field - 4];
-    assert_eq!(told(bob.read_as(EnvelopeKind::First, without_ciphertext)), FIELD);
-    let key = without_ciphertext.iter().rposition(|byte| *byte == 0x38).unwrap();
-    let no_kem = (ErrorKind::UnsupportedVersion, "handshake.no_kem");
-    refused(&mut bob, EnvelopeKind::First, &without_ciphertext[..key], no_kem);
+    let (version, mac) = (&sent[..1], &sent[sent.len() - 8..]);
+    let fields = Fields::read(&sent[1..sent.len() - 8]);
+    for tag in [1, 2, 4] {
+        refused(&mut bob, EnvelopeKind::Message, &[version, &fields.without(tag), mac].concat(), FIELD);
+    }
+    let no_post_quantum = (ErrorKind::InvalidMessage, "message.no_post_quantum");
+    refused(&mut bob, EnvelopeKind::Message, &[version, &fields.without(5), mac].concat(), no_post_quantum);
+    assert_eq!(bob.read_as(EnvelopeKind::Message, &sent).unwrap().plaintext, b"text");
 }

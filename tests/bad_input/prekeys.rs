@@ -1,7 +1,7 @@
 //! Prekeys and bundles.
 
 use crate::session_world::{BOB, DAY, NOW, Person, strangers};
-use crate::{refused, told};
+use crate::{NO_KEM, refused, told};
 use undertone::handshake::{FirstMessage, HandshakePolicy, HandshakeProfile, LocalDevice, PublishedPrekey};
 use undertone::{EnvelopeKind, ErrorKind, PrekeyBundle, Signal, TrustedIdentity, Undertone};
 
@@ -100,8 +100,7 @@ fn bad_bundles() {
     let bundle = || bob.prekeys.bundle(&bob.local(), true).unwrap();
     assert_eq!(told(begin(&mut alice, &bundle(), NOW + 15 * DAY)), (ErrorKind::Expired, "prekey.expired"));
     assert_eq!(told(begin(&mut alice, &bundle(), NOW - 2 * DAY)), (ErrorKind::Expired, "prekey.not_yet_valid"));
-    let no_kem = (ErrorKind::UnsupportedVersion, "handshake.no_kem");
-    assert_eq!(told(begin(&mut alice, &bundle().without_kem_prekey(), NOW)), no_kem);
+    assert_eq!(told(begin(&mut alice, &bundle().without_kem_prekey(), NOW)), NO_KEM);
     let tablet = Person::<Undertone>::new(BOB, 2, &alice.address, 299);
     let other = tablet.prekeys.bundle(&tablet.local(), true).unwrap();
     assert_eq!(told(begin(&mut alice, &other, NOW)), (ErrorKind::InvalidMessage, "bundle.address"));
