@@ -241,6 +241,9 @@ fn malformed_sealed_contents() {
     assert!(UnidentifiedContent::parse(&bytes).is_ok());
 }
 
+/// Parses a certificate, which is refused by this name.
+type Refused = dyn Fn(&[u8], (ErrorKind, &'static str));
+
 /// Certificates: cut at every length, without a field, with a signature, a key, a device or a name that is none.
 #[test]
 fn malformed_certificates() {
@@ -248,9 +251,9 @@ fn malformed_certificates() {
     let (server, sender) = (world.server_certificate(), world.certificate().to_bytes());
     let of_server = |bytes: &[u8], name| assert_eq!(told(ServerCertificate::parse(bytes)), name);
     let of_sender = |bytes: &[u8], name| assert_eq!(told(SenderCertificate::parse(bytes)), name);
-    let checks: [(&[u8], &dyn Fn(&[u8], (ErrorKind, &'static str)), &[u32], u32); 2] =
+    let cases: [(&[u8], &Refused, &[u32], u32); 2] =
         [(&server, &of_server, &[1, 2], 2), (&sender, &of_sender, &[2, 3, 4, 5, 6], 4)];
-    for (certificate, refused, required, key_tag) in checks {
+    for (certificate, refused, required, key_tag) in cases {
         for length in 0..certificate.len() {
             refused(&certificate[..length], CERTIFICATE_FIELD);
         }
