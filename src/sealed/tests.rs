@@ -350,6 +350,7 @@ fn recipients_that_cannot_be_written_are_refused() {
     };
     assert_eq!(code(&[to(bob, &[(1, 0x4000)])], &[]), "address.registration_id");
     assert_eq!(code(&[to(bob, &[(0, 1)])], &[]), "address.device");
+    assert_eq!(code(&[to(bob, &[(1, 1), (128, 1)])], &[]), "address.device");
     assert_eq!(code(&[to(bob, &[])], &[]), "request.argument");
     assert_eq!(code(&[to(bob, &[(1, 1)]), to(carol.public(), &[(2, 1)])], &[]), "request.argument");
     assert_eq!(code(&[to(bob, &[(1, 1)])], &[service_id(1)]), "request.argument");

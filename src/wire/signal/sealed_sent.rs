@@ -65,12 +65,13 @@ impl<'a> SentMessage<'a> {
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut merged = Merged::default();
         for recipient in &self.recipients {
+            check_devices(recipient)?;
             merged.add(recipient.clone(), Fault::Argument)?;
         }
         let mut out = vec![SENT_BYTE];
         prost::encoding::encode_varint(merged.recipients.len() as u64, &mut out);
         for recipient in &merged.recipients {
-            write_recipient(recipient, &mut out)?;
+            write_recipient(recipient, &mut out);
         }
         out.extend_from_slice(self.ephemeral);
         out.extend_from_slice(self.ciphertext);
@@ -158,26 +159,32 @@ fn read_recipient(reader: &mut Reader<'_>) -> Result<SentRecipient> {
     Ok(SentRecipient { service_id, devices, share: (*reader.array()?, *reader.array()?) })
 }
 
-fn write_recipient(recipient: &SentRecipient, out: &mut Vec<u8>) -> Result<()> {
-    out.extend_from_slice(&recipient.service_id.to_fixed_width());
-    let Some((last, others)) = recipient.devices.split_last() else {
-        out.push(NO_DEVICES);
-        return Ok(());
-    };
-    for (more, (device, registration)) in others.iter().map(|device| (MORE_DEVICES, device)).chain([(0, last)]) {
+fn check_devices(recipient: &SentRecipient) -> Result<()> {
+    for (device, registration) in &recipient.devices {
         if !(1..=127).contains(device) {
             return Err(Fault::AddressDevice.into());
         }
         if *registration > REGISTRATION_ID {
             return Err(Fault::RegistrationId.into());
         }
+    }
+    Ok(())
+}
+
+/// The devices were checked.
+fn write_recipient(recipient: &SentRecipient, out: &mut Vec<u8>) {
+    out.extend_from_slice(&recipient.service_id.to_fixed_width());
+    let Some((last, others)) = recipient.devices.split_last() else {
+        out.push(NO_DEVICES);
+        return;
+    };
+    for (more, (device, registration)) in others.iter().map(|device| (MORE_DEVICES, device)).chain([(0, last)]) {
         out.push(*device);
         out.extend_from_slice(&(registration | more).to_be_bytes());
     }
     let (encrypted_secret, authentication_tag) = &recipient.share;
     out.extend_from_slice(encrypted_secret);
     out.extend_from_slice(authentication_tag);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -261,7 +268,7 @@ mod tests {
         assert_eq!(SentMessage::parse(&vec![0x23; MAX_MESSAGE + 1]).unwrap_err().code(), "message.too_large");
         let encode = |devices: &[(u8, u16)]| message(vec![recipient(1, devices)]).encode().unwrap_err().code();
         assert_eq!(encode(&[(1, 0x4000)]), "address.registration_id");
-        assert_eq!(encode(&[(128, 1)]), "request.argument");
+        assert_eq!(encode(&[(128, 1)]), "address.device");
         assert_eq!(encode(&[(0, 1)]), "address.device");
     }
 }
