@@ -4,7 +4,7 @@
 //! decides; what they compute is the same, and a test holds them to it, since faults sit in the code around verified cores (B26).
 
 use crate::crypto::key_uses;
-use crate::crypto::secret::Secret;
+use crate::crypto::secret::{Secret, wipe};
 use crate::crypto::work;
 use crate::error::{Fault, Result};
 use chacha20::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
@@ -165,8 +165,10 @@ fn derive(key: &Secret<32>, nonce: &[u8; 24]) -> (Secret<32>, [u8; 12]) {
     let mut head = [0; 16];
     let mut subnonce = [0; 12];
     head.iter_mut().chain(subnonce.iter_mut().skip(4)).zip(nonce).for_each(|(slot, byte)| *slot = *byte);
-    let subkey = hchacha::<R20>(key.expose().into(), &head.into());
-    (Secret::new(subkey.into()), subnonce)
+    let mut subkey: [u8; 32] = hchacha::<R20>(key.expose().into(), &head.into()).into();
+    let secret = Secret::new(subkey);
+    wipe(&mut subkey);
+    (secret, subnonce)
 }
 
 /// A mistake of the caller, never of a peer.

@@ -22,18 +22,9 @@ pub fn step(key: &Secret<32>, label: Label, n: u32) -> (Secret<32>, Secret<32>) 
     position.copy_from_slice(&n.to_be_bytes());
     let mut block = [0; 64];
     ChaCha20::new(key.expose().into(), &nonce.into()).apply_keystream(&mut block);
-    let halves = halves(&block);
+    let [next, seed] = Secret::new(block).pieces();
     wipe(&mut block);
-    halves
-}
-
-#[inline]
-fn halves(block: &[u8; 64]) -> (Secret<32>, Secret<32>) {
-    let (mut next, mut seed) = ([0; 32], [0; 32]);
-    let (first, second) = block.split_at(next.len());
-    next.copy_from_slice(first);
-    seed.copy_from_slice(second);
-    (Secret::new(next), Secret::new(seed))
+    (next, seed)
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ pub fn hkdf<const N: usize>(salt: &[u8], ikm: &[&[u8]], info: &[&[u8]]) -> Secre
     let extract = if salt.is_empty() { ZERO_SALT.clone() } else { keyed(salt) };
     let mut out = [0; N];
     expand(&finish(extract, ikm), info, &mut out);
-    Secret::new(out)
+    let okm = Secret::new(out);
+    wipe(&mut out);
+    okm
 }
 
 /// HMAC-SHA256 of the concatenated `parts`.

@@ -18,6 +18,10 @@ pub const VECTOR: usize = 1152;
 pub const CT1: usize = 960;
 /// Bytes of the second part of a ciphertext, which needs the vector.
 pub const CT2: usize = 128;
+/// Bytes of an expanded decapsulation key.
+pub const EXPANDED: usize = 2400;
+/// Bytes of what the encapsulator keeps between the two parts.
+pub const STATE: usize = incremental::encaps_state_len();
 
 /// The decapsulator's side.
 pub struct SplitKeyPair {
@@ -171,9 +175,7 @@ impl SplitEncapsulation {
     }
 }
 
-const EXPANDED: usize = 2400;
 const PRIVATE_VECTOR: usize = 1152;
-const STATE: usize = incremental::encaps_state_len();
 
 /// The coefficients in an encapsulation state: three polynomials r-hat, then the noise polynomial e2.
 #[cfg(feature = "signal")]

@@ -2,6 +2,8 @@
 //! it is first used (BR-12, BR-13, SP-12).
 
 use crate::crypto::Secret;
+#[cfg(feature = "signal")]
+use crate::crypto::split_kem::EXPANDED;
 use crate::crypto::split_kem::{CT1, CT2, HEADER, SplitEncapsulation, SplitKeyPair, VECTOR};
 use crate::error::Result;
 use crate::wire::{Reader, Writer};
@@ -32,7 +34,7 @@ impl DecapsulationKey {
     /// # Errors
     /// `key.mismatch`.
     #[cfg(feature = "signal")]
-    pub fn from_expanded(expanded: &[u8; 2400]) -> Result<Self> {
+    pub fn from_expanded(expanded: &[u8; EXPANDED]) -> Result<Self> {
         SplitKeyPair::from_expanded(expanded).map(Self::Imported)
     }
 

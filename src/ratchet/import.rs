@@ -1,7 +1,7 @@
 //! Taking over the post-quantum ratchet of an official client's session.
 
 use crate::crypto::Secret;
-use crate::crypto::split_kem::{CT1, SplitEncapsulation};
+use crate::crypto::split_kem::{CT1, STATE, SplitEncapsulation};
 use crate::error::{Error, Fault, Result};
 use crate::profile::Signal;
 use crate::ratchet::authenticator::Authenticator;
@@ -154,7 +154,8 @@ fn import_ek_received(
 
 /// The record ends with m of FIPS 203, from which we regenerate the rest (BR-12); ct1 in the record shows that we may.
 fn encapsulation(inner: &StoredBraidKeys) -> Result<Arc<Encapsulation>> {
-    let state: &[u8; ENCAPSULATION_STATE] = bytes(&inner.fourth)?;
+    // m stands behind the polynomials.
+    let state: &[u8; STATE] = bytes(&inner.fourth)?;
     let message = state.last_chunk::<32>().ok_or(Fault::RecordCorrupt)?;
     let encapsulation = Encapsulation::resume(*bytes(&inner.third)?, Secret::new(*message));
     if encapsulation.ct1().as_slice() != inner.fifth {
@@ -162,9 +163,6 @@ fn encapsulation(inner: &StoredBraidKeys) -> Result<Arc<Encapsulation>> {
     }
     Ok(Arc::new(encapsulation))
 }
-
-/// Three polynomials, the noise polynomial, and m.
-const ENCAPSULATION_STATE: usize = 2080;
 
 fn keys(expanded: &[u8]) -> Result<Arc<DecapsulationKey>> {
     Ok(Arc::new(DecapsulationKey::from_expanded(bytes(expanded)?)?))

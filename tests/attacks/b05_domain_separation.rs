@@ -1,10 +1,9 @@
 //! B5, B6: keys and labels that are used for two things (PQXDH, findings 1 and 2; Fiedler and Günther, PKC 2025).
 
+use crate::engine_source;
 use std::collections::BTreeMap;
-use std::path::Path;
 use undertone::crypto::{Secret, aead};
 
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 const PROTOCOL: &str = include_str!("../../docs/protocol.md");
 
 /// How the labels begin: those of a chain's step are eight bytes long.
@@ -13,21 +12,12 @@ const PREFIXES: [&str; 2] = ["Undertone_1_", "U1_"];
 /// Every native label in the engine's source, with the files that name it.
 fn labels_in_source() -> BTreeMap<String, Vec<String>> {
     let mut labels: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut folders = vec![Path::new(SOURCE).to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-                for prefix in PREFIXES {
-                    for piece in text.split(prefix).skip(1) {
-                        let label = format!("{prefix}{}", piece.split('"').next().unwrap());
-                        labels.entry(label).or_default().push(path.display().to_string());
-                    }
-                }
+    for (path, text) in engine_source::files() {
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for prefix in PREFIXES {
+            for piece in text.split(prefix).skip(1) {
+                let label = format!("{prefix}{}", piece.split('"').next().unwrap());
+                labels.entry(label).or_default().push(path.display().to_string());
             }
         }
     }

@@ -1,10 +1,9 @@
 //! B20: a signer that takes its public key from the caller gives its private key away with two signatures.
 
+use crate::engine_source;
 use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use sha2::{Digest, Sha512};
-use std::fs;
-use std::path::Path;
 use undertone::crypto::Secret;
 use undertone::crypto::agreement::AgreementSecret;
 use undertone::crypto::ed25519::SigningSecret;
@@ -53,25 +52,12 @@ fn the_public_key_is_always_our_own() {
 #[test]
 fn no_signing_function_takes_a_public_key() {
     let mut found = 0;
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let source = fs::read_to_string(&path).unwrap();
-            let plain = source.match_indices("fn sign(");
-            for (at, _) in plain.chain(source.match_indices("fn sign_")) {
-                let parameters = source[at..].split_once(')').unwrap().0;
-                assert!(
-                    !parameters.contains("Key") && !parameters.contains("public"),
-                    "{}: {parameters}",
-                    path.display()
-                );
-                found += usize::from(parameters.contains("&self"));
-            }
+    for (path, source) in engine_source::files() {
+        let plain = source.match_indices("fn sign(");
+        for (at, _) in plain.chain(source.match_indices("fn sign_")) {
+            let parameters = source[at..].split_once(')').unwrap().0;
+            assert!(!parameters.contains("Key") && !parameters.contains("public"), "{}: {parameters}", path.display());
+            found += usize::from(parameters.contains("&self"));
         }
     }
     assert!(found >= 4, "the search finds the signing functions there are");

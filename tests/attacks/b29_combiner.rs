@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use undertone::crypto::Secret;
-use undertone::profile::{BraidPayload, Header, HeaderKey, MessageKeys, PostQuantumHeader, Profile, Role};
+use undertone::profile::{HeaderKey, MessageKeys, Profile, Role};
 use undertone::rule::{Rule, without};
 use undertone::wire::Reader;
 use undertone::{Fault, Signal, Suite, Undertone};
@@ -74,16 +74,9 @@ fn opens(seed: [u8; 32], post_quantum: [u8; 32]) -> bool {
     let header_key = HeaderKeyOf::decode(&mut Reader::new(&[3; 32], Fault::RecordCorrupt)).unwrap();
     let parties = crate::b39_reflection::Parties::new();
     let (sending, receiving) = (parties.binding(Role::Initiator), parties.binding(Role::Responder));
-    let header = Header {
-        ratchet_key: parties.ratchet_key(),
-        n: 0,
-        pn: 0,
-        post_quantum: PostQuantumHeader { epoch: 1, index: 1, payload: BraidPayload::None },
-        guard: [0; 12],
-    };
     let (right_seed, right_key) = (Secret::new([1; 32]), Secret::new([2; 32]));
     let keys = MessageKeys { seed: &right_seed, post_quantum: &right_key, header: &header_key };
-    let sealed = Undertone::seal(keys, header, &sending, false, b"text", &mut parties.rng()).unwrap();
+    let sealed = Undertone::seal(keys, parties.header(), &sending, false, b"text", &mut parties.rng()).unwrap();
     let message = Undertone::parse(&sealed).unwrap();
     let header = Undertone::open_header(&message, &header_key, &receiving).unwrap().unwrap();
     let (seed, post_quantum) = (Secret::new(seed), Secret::new(post_quantum));

@@ -4,7 +4,7 @@ use crate::session_world::{ALICE, BOB, Person, acquainted, code, round, stranger
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use undertone::crypto::Secret;
-use undertone::crypto::agreement::{AgreementKey, AgreementSecret};
+use undertone::crypto::agreement::AgreementSecret;
 use undertone::handshake::HandshakeProfile;
 use undertone::profile::{
     self, BraidPayload, Header, HeaderKey, MessageKeys, PostQuantumHeader, Profile, Role, UndertoneIdentityKeyPair,
@@ -40,8 +40,14 @@ impl Parties {
         Undertone::binding(Suite::Pqxdh, &profile::Parties { role, local_identity, remote_identity, local, remote })
     }
 
-    pub fn ratchet_key(&self) -> AgreementKey {
-        AgreementSecret::from_bytes(Secret::new([39; 32])).public()
+    pub fn header(&self) -> Header {
+        Header {
+            ratchet_key: AgreementSecret::from_bytes(Secret::new([39; 32])).public(),
+            n: 0,
+            pn: 0,
+            post_quantum: PostQuantumHeader { epoch: 1, index: 1, payload: BraidPayload::None },
+            guard: [0; 12],
+        }
     }
 
     pub fn rng(&self) -> StdRng {
@@ -57,16 +63,9 @@ fn the_direction_is_authenticated() {
         let parties = Parties::new();
         let own = parties.binding(Role::Responder);
         let header_key = HeaderKeyOf::decode(&mut Reader::new(&[3; 32], Fault::RecordCorrupt)).unwrap();
-        let header = Header {
-            ratchet_key: parties.ratchet_key(),
-            n: 0,
-            pn: 0,
-            post_quantum: PostQuantumHeader { epoch: 1, index: 1, payload: BraidPayload::None },
-            guard: [0; 12],
-        };
         let (seed, post_quantum) = (Secret::new([1; 32]), Secret::new([2; 32]));
         let keys = MessageKeys { seed: &seed, post_quantum: &post_quantum, header: &header_key };
-        let sealed = Undertone::seal(keys, header, &own, false, b"text", &mut parties.rng()).unwrap();
+        let sealed = Undertone::seal(keys, parties.header(), &own, false, b"text", &mut parties.rng()).unwrap();
         Undertone::open_header(&Undertone::parse(&sealed).unwrap(), &header_key, &own).map(|header| header.is_some())
     };
     assert_eq!(code(reflected()), "message.authentication");

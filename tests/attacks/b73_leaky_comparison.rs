@@ -1,22 +1,14 @@
 //! B73: a secret is compared or encoded by code whose time depends on it.
 
+use crate::engine_source;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else {
-            let text = fs::read_to_string(&path).unwrap();
-            // Tests compare and encode as they like.
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if !name.contains("tests") && name != "vectors.rs" {
-                found.push((path, text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()));
-            }
-        }
-    }
+/// The engine's files without their tests, which compare and encode as they like.
+fn sources() -> Vec<(PathBuf, String)> {
+    let is_code = |path: &PathBuf| !path.file_name().unwrap().to_string_lossy().contains("tests");
+    let files = engine_source::files().into_iter().filter(|(path, _)| is_code(path));
+    files.map(|(path, text)| (path, text.split("#[cfg(test)]").next().unwrap_or_default().to_owned())).collect()
 }
 
 /// A line that compares exposed bytes themselves, on either side, with the operators of slices.
@@ -34,8 +26,7 @@ fn compares_exposed_bytes(source: &str) -> Option<&str> {
 /// B73: exposed bytes are never compared with `==`; a `Secret` compares itself in constant time.
 #[test]
 fn secrets_are_compared_in_constant_time() {
-    let mut found = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    let found = sources();
     assert!(found.len() > 80);
     for (path, source) in &found {
         assert_eq!(compares_exposed_bytes(source), None, "{}", path.display());

@@ -1,9 +1,8 @@
 //! B76: secrets, texts or names appear where a program prints things: debug output, errors, logs.
 
+use crate::engine_source;
 use crate::session_world::{ALICE, BOB, acquainted, strangers};
 use core::fmt::Debug;
-use std::fs;
-use std::path::Path;
 use undertone::crypto::Secret;
 use undertone::crypto::agreement::AgreementSecret;
 use undertone::crypto::ed25519::SigningSecret;
@@ -104,19 +103,10 @@ fn errors_are_constant() {
 /// B76: the engine prints nothing itself.
 #[test]
 fn the_engine_is_silent() {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let source = fs::read_to_string(&path).unwrap();
-            for (number, line) in source.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
-                for printer in ["println!", "print!(", "dbg!", "log::", "tracing::"] {
-                    assert!(!line.contains(printer), "{}:{}", path.display(), number + 1);
-                }
+    for (path, source) in engine_source::files() {
+        for (number, line) in source.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for printer in ["println!", "print!(", "dbg!", "log::", "tracing::"] {
+                assert!(!line.contains(printer), "{}:{}", path.display(), number + 1);
             }
         }
     }

@@ -48,6 +48,7 @@ mod b73_leaky_comparison;
 mod b75_panics;
 mod b76_secrets_in_logs;
 mod b79_swapped_records;
+mod engine_source;
 mod group_world;
 mod handshake_world;
 mod session_world;
