@@ -11,7 +11,7 @@
 //! | op | further fields | answer |
 //! |---|---|---|
 //! | `create` | `profile`, `name` (in `signal` a UUID, or one after `PNI:`), `device` (1 to 127), `registration_id` | `identity`: the public identity key as it stands on the wire |
-//! | `bundle` | `one_time` (bool) | `bundle`: `{registration_id, device, identity, signed_prekey, one_time_prekey, kem_prekey}`, each prekey `{id, public, signature}`, the one-time prekey without a signature, or null |
+//! | `bundle` | `one_time` (bool) | `bundle`: `{registration_id, device, identity, signed_prekey, one_time_prekey, kem_prekey}`, each prekey `{id, public, signature}`; the one-time prekey may be null, and has a signature in `undertone` only |
 //! | `process_bundle` | `peer`, `bundle` | `{}` |
 //! | `encrypt` | `peer`, `plaintext` | `type` (`"prekey"` or `"message"`), `bytes` |
 //! | `decrypt` | `peer`, `type`, `bytes` | `plaintext` |

@@ -38,7 +38,7 @@ impl VerifyingKey {
         Ok(key)
     }
 
-    /// A key out of a record of our own: it was admitted before it was stored. What costs little is checked again, the subgroup is not.
+    /// A key that a session's record holds as a name: it was admitted before it was stored. What costs little is checked again, the subgroup is not.
     ///
     /// # Errors
     /// `key.length`, `key.not_canonical` (or no point at all), `key.low_order`.

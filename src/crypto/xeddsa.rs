@@ -48,7 +48,7 @@ impl XeddsaKey {
         Ok(key)
     }
 
-    /// A key out of a record of our own: it was admitted before it was stored. What costs little is checked again, the subgroup is not.
+    /// A key that a session's record holds as a name: it was admitted before it was stored. What costs little is checked again, the subgroup is not.
     ///
     /// # Errors
     /// `key.length`, `key.not_canonical`, `key.low_order`, or `key.torsion` for a point on the twist.

@@ -24,8 +24,8 @@ pub trait IdentityKey: Clone + PartialEq + Eq + Debug + Send + Sync {
     /// A `key.*` code for a wrong length or type, a key that is not canonical, of low order, or outside the prime-order subgroup.
     fn admit(bytes: &[u8]) -> Result<Self>;
 
-    /// Reads a key out of a record of our own, where it came after it was admitted: the subgroup is not checked again, which is most of the
-    /// time of reading a session.
+    /// Reads a key out of a session's record, which holds it as a name and came to it after it was admitted: the subgroup is not checked again,
+    /// which would be most of the time of reading a session. Any other stored key is admitted.
     ///
     /// # Errors
     /// As [`admit`](Self::admit), but for the subgroup.

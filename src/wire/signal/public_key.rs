@@ -34,7 +34,7 @@ pub fn admit_verifying_key(bytes: &[u8]) -> Result<XeddsaKey> {
     XeddsaKey::admit(untyped(bytes)?)
 }
 
-/// Reads a verifying key out of a record of our own.
+/// Reads an identity key out of a session's record.
 ///
 /// # Errors
 /// `key.type`, `key.length`, and what [`XeddsaKey::restore`] refuses.
