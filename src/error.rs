@@ -2,6 +2,7 @@
 //! [`code`](Error::code) to report, the same in every language.
 
 use core::fmt;
+use std::sync::Arc;
 
 /// What an application can do about an [`Error`]. New kinds may be added.
 ///
@@ -53,6 +54,16 @@ pub enum ErrorKind {
     Exhausted,
     /// A policy forbids what was asked: nothing is wrong with the bytes.
     Refused,
+    /// The store or the server cannot be reached or is busy: try again later.
+    Unavailable,
+    /// The store cannot be used as it is: full, opened with another key, or written by a newer version.
+    Storage,
+    /// The server answered, and not as an honest one would.
+    InvalidAnswer,
+    /// Someone else wrote to the store in between; the client tries again by itself.
+    Conflict,
+    /// The client was closed, or its device is no longer part of the account.
+    Closed,
 }
 
 /// Every failure of the crate.
@@ -67,9 +78,10 @@ pub enum ErrorKind {
 /// assert_eq!(error.code(), "did.encoding");
 /// assert!(!error.is_retryable());
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Error {
     fault: Fault,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// The result of every fallible operation of the crate.
@@ -101,15 +113,31 @@ impl Error {
     /// Whether the same call may succeed later without a change to its arguments.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self.fault.kind(), ErrorKind::Randomness)
+        matches!(self.fault.kind(), ErrorKind::Randomness | ErrorKind::Unavailable | ErrorKind::Conflict)
+    }
+
+    /// The same error with what caused it: the error of a database or of a socket. It is shown by [`source`](std::error::Error::source) alone, never by
+    /// the error itself, so that nothing that it says reaches a log unasked.
+    #[must_use]
+    pub fn caused_by(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { source: Some(Arc::from(source.into())), ..self }
     }
 }
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        Self { fault }
+        Self { fault, source: None }
     }
 }
+
+/// Two errors are equal if they have the same code, whatever caused them.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.fault == other.fault
+    }
+}
+
+impl Eq for Error {}
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,7 +151,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
 
 /// Declares every fault once: its kind, its stable code, and the sentence shown to a developer.
 macro_rules! faults {
@@ -226,6 +258,53 @@ faults! {
     RegistrationId InvalidRequest "address.registration_id" "a registration id does not fit its 14 bits";
     PlaintextTooLarge InvalidRequest "request.too_large" "a plaintext is larger than one message can carry";
     Argument InvalidRequest "request.argument" "an argument is out of range";
+
+    DevicesField InvalidMessage "devices.field" "a statement of a device list lacks a field, or a field is malformed";
+    DevicesSignature InvalidSignature "devices.signature" "a statement of a device list is not signed by its account key";
+    DevicesChain InvalidMessage "devices.chain" "a statement of a device list does not follow the one before it";
+    DevicesForked InvalidAnswer "devices.forked" "the server shows another history of a device list than the one that was seen";
+    DevicesStale InvalidAnswer "devices.stale" "the server shows an older device list than the one that was seen";
+    DevicesAccount UntrustedIdentity "devices.account" "a device list belongs to another account key than the one that was pinned";
+    DevicesNumber InvalidRequest "devices.number" "a device number is taken, was used before, or is not on the list";
+    DevicesFull Exhausted "devices.full" "the account has used all of its device numbers";
+    DevicesKey InvalidRequest "devices.account_key" "this device does not hold the account key: only the account's first device changes its device list";
+
+    LinkCode InvalidRequest "link.code" "the text or the picture is not a link code";
+    LinkExpired Expired "link.expired" "the link code is no longer valid";
+    LinkAuthentication InvalidMessage "link.authentication" "an answer to a link code was not made by a device that saw the code";
+    LinkState InvalidRequest "link.state" "this step of linking a device was done before or is not due yet";
+
+    ContentField InvalidMessage "content.field" "a decrypted message is no content envelope, or a field of it is malformed";
+    ContentVersion UnsupportedVersion "content.version" "a content envelope has a version that this build does not speak";
+    ContentContext InvalidMessage "content.context" "a content envelope contradicts the session that it came in";
+
+    StoreConflict Conflict "store.conflict" "another writer committed to the store first";
+    StoreBusy Unavailable "store.busy" "the store is locked by another process";
+    StoreIo Unavailable "store.io" "reading or writing the store failed; whether the last commit happened is not known";
+    StoreFull Storage "store.full" "there is no room left for the store; nothing was changed";
+    StoreCorrupt InvalidRecord "store.corrupt" "the store is damaged: restore the device from a backup or link it again";
+    StoreVersion Storage "store.newer_version" "the store was written by a newer version of this library: update the application";
+    StoreKey Storage "store.wrong_key" "the store was sealed with another key or passphrase";
+    StorePath Storage "store.path" "the store cannot be opened at this place";
+    StoreClosed Closed "store.closed" "the store was closed";
+    StoreAccount InvalidRequest "store.account" "the store belongs to another account or device";
+
+    TransportUnreachable Unavailable "transport.unreachable" "the server cannot be reached";
+    TransportBusy Unavailable "transport.rate_limited" "the server asks to try again later";
+    TransportRefused Refused "transport.refused" "the server refused the request";
+    TransportLogin Refused "transport.unauthorized" "the server does not accept this device's signature";
+    TransportUnknown NoSession "transport.unknown_account" "the server knows no such account";
+    TransportTooLarge InvalidRequest "transport.too_large" "the server does not take an envelope of this size";
+    TransportAnswer InvalidAnswer "transport.malformed" "the server's answer is malformed";
+
+    ClientClosed Closed "client.closed" "the client was closed";
+    ClientUnlinked Closed "client.unlinked" "this device was removed from its account";
+    ClientClock Refused "client.clock" "the clock is far behind the time of what was done before: set it right";
+    ClientRolledBack Refused "client.rolled_back" "the store is an older copy of itself: its sessions are being replaced";
+    ContactChanged UntrustedIdentity "contact.identity_changed" "the contact's account key changed: sending waits until the change is accepted";
+    ContactNoDevices NoSession "contact.no_devices" "the contact has no device that can be reached";
+    ContactUnknown InvalidRequest "contact.unknown" "nothing is known of this contact yet";
+    EventUnknown InvalidRequest "event.unknown" "there is no such event to confirm";
 
     RecordCorrupt InvalidRecord "record.corrupt" "a stored record does not decode, or contradicts itself";
     RecordVersion InvalidRecord "record.version" "a stored record was written by a newer version or another profile";

@@ -69,9 +69,12 @@ mod error;
 pub mod group;
 pub mod handshake;
 pub mod identity;
+pub mod runtime;
 #[cfg(feature = "signal")]
 pub mod sealed;
 pub mod session;
+pub mod store;
+pub mod transport;
 
 #[cfg(feature = "__internals")]
 #[doc(hidden)]

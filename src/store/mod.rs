@@ -1,0 +1,77 @@
+//! Floor 5: where a device keeps its state.
+//!
+//! A [`Store`] keeps ordered bytes under ordered bytes and has one way to change: [`commit`](Store::commit), atomic, durable when it returns, refused if
+//! another writer came first. It needs to know nothing of encryption: [`SealedStore`] stands above it, seals every value and hides every name.
+//!
+//! | store | for |
+//! |---|---|
+//! | [`MemoryStore`] | tests, and devices that may forget |
+//! | `SqliteStore` (feature `sqlite`) | a file of one's own |
+//! | your own | anything else: run the suite in `store::conformance` (feature `conformance`) against it |
+
+mod fault;
+
+use crate::error::Result;
+use crate::runtime::{Shareable, async_trait};
+
+pub use fault::StoreFault;
+
+/// Keeps bytes under names, for one device.
+///
+/// Names are ordered as byte strings. A store has a *generation*: 0 when it is new, and one more after each commit. Several tasks and several processes
+/// may use one store at once; each answer is of one moment, and tells the generation of that moment.
+///
+/// Errors are made with [`StoreFault`]; whatever is not named there is [`StoreFault::Io`].
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+pub trait Store: Shareable {
+    /// The values under `names`, in that order, all of one moment.
+    ///
+    /// # Errors
+    /// `store.io`, `store.busy`, `store.corrupt`, `store.closed`.
+    async fn read(&self, names: &[Vec<u8>]) -> Result<Reading>;
+
+    /// Up to `limit` entries whose names begin with `prefix` and are greater than `after`, in ascending order of their names.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    async fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Scan>;
+
+    /// Makes all changes of `batch`, or none. On `Ok` they survive a loss of power. Returns the new generation, `expected_generation + 1`.
+    ///
+    /// # Errors
+    /// `store.conflict` if the generation is not `expected_generation`, `store.full`: nothing was changed. `store.io`: the commit may have happened or
+    /// not. And as [`read`](Self::read).
+    async fn commit(&self, batch: &Batch, expected_generation: u64) -> Result<u64>;
+
+    /// Releases what the store holds. Later calls fail with `store.closed`.
+    ///
+    /// # Errors
+    /// `store.io`.
+    async fn close(&self) -> Result<()>;
+}
+
+/// What [`Store::read`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The generation of the store at that moment.
+    pub generation: u64,
+    /// One value for each name, `None` where there is none.
+    pub values: Vec<Option<Vec<u8>>>,
+}
+
+/// What [`Store::scan`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// The generation of the store at that moment.
+    pub generation: u64,
+    /// Names and values, in ascending order of the names.
+    pub entries: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Changes that are made together.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Each name at most once, with its new value; `None` removes it.
+    pub changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}

@@ -1,0 +1,199 @@
+//! Floor 5: how envelopes, prekeys and device lists travel.
+//!
+//! A [`Transport`] connects one device with a server. The server is trusted with delivery and nothing else: what it is given is sealed, what it hands out is
+//! signed, and the client checks it.
+
+mod fault;
+
+use crate::error::Result;
+use crate::handshake::PublishedPrekey;
+use crate::runtime::Shareable;
+use crate::wire::Address;
+use async_trait::async_trait;
+use std::sync::Arc;
+
+pub use fault::TransportFault;
+
+/// Connects one device with a server.
+///
+/// Every method may be called at any time, from several tasks at once, and may be dropped before it ends: a request whose answer was not seen is made again
+/// by the client, and the server takes it as one (envelopes by their id, publications by theirs).
+///
+/// Errors are made with [`TransportFault`].
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+pub trait Transport: Shareable {
+    /// Says who is to be connected: called once by a client that opens, before all but [`leave`](Self::leave) and [`collect`](Self::collect). Need not wait for a
+    /// connection. The transport signs in with `login` whenever it connects.
+    ///
+    /// # Errors
+    /// `transport.unauthorized`.
+    async fn attach(&self, login: Arc<dyn Login>) -> Result<()>;
+
+    /// Publishes prekeys and new statements of the own device list. Doing it twice is doing it once.
+    ///
+    /// # Errors
+    /// `transport.refused` if the server found a statement or a prekey wanting; `transport.unreachable`, `transport.rate_limited`.
+    async fn publish(&self, publication: &Publication) -> Result<PrekeyStock>;
+
+    /// The statements of an account's device list after number `after`; all of them for 0.
+    ///
+    /// # Errors
+    /// `transport.unknown_account`; `transport.unreachable`, `transport.rate_limited`, `transport.malformed`.
+    async fn device_list(&self, account: &str, after: u64) -> Result<Vec<Vec<u8>>>;
+
+    /// One prekey bundle for each of `devices` that has published, as [`PrekeyBundle::to_bytes`](crate::PrekeyBundle::to_bytes) writes it. A one-time prekey is
+    /// handed out once.
+    ///
+    /// # Errors
+    /// As [`device_list`](Self::device_list).
+    async fn fetch(&self, account: &str, devices: &[u8]) -> Result<Vec<Vec<u8>>>;
+
+    /// Hands envelopes to the server, and tells for each, in their order, what became of it. The server must not learn from it who sends: a transport that signs in
+    /// does this outside of what it signed in to.
+    ///
+    /// # Errors
+    /// `transport.unreachable`, `transport.rate_limited`: some may have been accepted; they are sent again with the same ids.
+    async fn send(&self, envelopes: &[Outbound]) -> Result<Vec<Verdict>>;
+
+    /// Waits until there are envelopes for this device, and returns some. They are handed out until they are acknowledged: again after a reconnection, and to another
+    /// process of this device.
+    ///
+    /// # Errors
+    /// `transport.unreachable`, `transport.unauthorized`, `transport.malformed`.
+    async fn receive(&self) -> Result<Vec<Delivery>>;
+
+    /// Tells the server to forget envelopes. An id that it does not know is no error.
+    ///
+    /// # Errors
+    /// `transport.unreachable`.
+    async fn acknowledge(&self, ids: &[EnvelopeId]) -> Result<()>;
+
+    /// Leaves `mine` with the server if its generation is the highest of this device, and returns the one that was highest before, if there was one. The client notices by it that its
+    /// store is an older copy.
+    ///
+    /// # Errors
+    /// `transport.unreachable`.
+    async fn witness(&self, mine: &Witness) -> Result<Option<Witness>>;
+
+    /// Leaves `message` at a meeting place that two devices agreed upon, as its number `number`; the first that is left there stays. Needs no account.
+    ///
+    /// # Errors
+    /// `transport.unreachable`, `transport.too_large`.
+    async fn leave(&self, place: &MeetingPlace, number: u8, message: &[u8]) -> Result<()>;
+
+    /// Waits for message number `number` at a meeting place.
+    ///
+    /// # Errors
+    /// `transport.unreachable`.
+    async fn collect(&self, place: &MeetingPlace, number: u8) -> Result<Vec<u8>>;
+
+    /// Ends the connection. Later calls fail with `transport.unreachable`.
+    async fn close(&self);
+}
+
+/// Proves to a server which device is connecting.
+pub trait Login: Shareable {
+    /// The device.
+    fn address(&self) -> &Address;
+
+    /// The device's signature over the server's challenge (docs/protocol.md, section 15).
+    ///
+    /// # Errors
+    /// `random.failed`.
+    fn sign(&self, challenge: &[u8; 32]) -> Result<[u8; 64]>;
+}
+
+/// Names one envelope: 16 random bytes, chosen by its sender, the same at every attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EnvelopeId(pub [u8; 16]);
+
+/// An envelope to hand to the server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outbound {
+    /// Its name.
+    pub id: EnvelopeId,
+    /// The device it is for.
+    pub to: Address,
+    /// The number of the last statement of the recipient's device list that the sender knows.
+    pub device_list: u64,
+    /// The sealed message.
+    pub bytes: Vec<u8>,
+}
+
+/// What became of an envelope that was handed to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is kept for its device, now or from an earlier attempt.
+    Accepted,
+    /// It was not taken: the recipient's device list has newer statements.
+    DevicesChanged,
+    /// It was not taken: the device does not exist.
+    NoSuchDevice,
+    /// It was not taken, and will not be: it is too large.
+    TooLarge,
+    /// It was not taken for now: the device's mailbox is full.
+    MailboxFull,
+}
+
+/// An envelope that the server keeps for this device.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its name.
+    pub id: EnvelopeId,
+    /// The sealed message.
+    pub bytes: Vec<u8>,
+}
+
+/// What a device publishes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Names this publication, so that a repeated one is known: 16 random bytes.
+    pub id: [u8; 16],
+    /// The device that publishes.
+    pub device: Address,
+    /// New statements of the account's device list, in their order; statements that the server has are passed over.
+    pub statements: Vec<Vec<u8>>,
+    /// Prekeys to add to those that the server has.
+    pub prekeys: Option<PrekeyUpload>,
+}
+
+/// The prekeys of a device as they are handed to a server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrekeyUpload {
+    /// The device's registration id. When it changes, the server forgets the prekeys it had.
+    pub registration_id: u32,
+    /// The device's identity key, 32 bytes.
+    pub identity: [u8; 32],
+    /// Takes the place of the one before.
+    pub signed_prekey: PublishedPrekey,
+    /// Takes the place of the one before.
+    pub last_resort_prekey: PublishedPrekey,
+    /// One-time prekeys to add.
+    pub one_time_prekeys: Vec<PublishedPrekey>,
+    /// One-time KEM prekeys to add.
+    pub one_time_kem_prekeys: Vec<PublishedPrekey>,
+}
+
+/// How many one-time prekeys the server still has of this device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrekeyStock {
+    /// X25519 one-time prekeys.
+    pub one_time: u32,
+    /// KEM one-time prekeys.
+    pub one_time_kem: u32,
+}
+
+/// How far a device's store had come, authenticated by the device for itself: a server can withhold it and cannot make one up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// The generation of the store.
+    pub generation: u64,
+    /// The device's own MAC over it.
+    pub mac: [u8; 32],
+}
+
+/// Where two devices that have no account in common yet leave messages for each other: 16 bytes that follow from a link code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MeetingPlace(pub [u8; 16]);
