@@ -3,7 +3,9 @@
 //! A [`Transport`] connects one device with a server. The server is trusted with delivery and nothing else: what it is given is sealed, what it hands out is
 //! signed, and the client checks it.
 
+pub mod admission;
 mod fault;
+mod memory;
 
 use crate::error::Result;
 use crate::handshake::PublishedPrekey;
@@ -13,6 +15,10 @@ use async_trait::async_trait;
 use std::sync::Arc;
 
 pub use fault::TransportFault;
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub use memory::inspection::{HandedOut, Tamper};
+pub use memory::{FailedCall, Faults, MemoryServer, MemoryTransport, ServerLimits};
 
 /// Connects one device with a server.
 ///
@@ -56,8 +62,8 @@ pub trait Transport: Shareable {
     /// `transport.unreachable`, `transport.rate_limited`: some may have been accepted; they are sent again with the same ids.
     async fn send(&self, envelopes: &[Outbound]) -> Result<Vec<Verdict>>;
 
-    /// Waits until there are envelopes for this device, and returns some. They are handed out until they are acknowledged: again after a reconnection, and to another
-    /// process of this device.
+    /// Waits until there are envelopes for this device, and returns some. They are handed out until they are acknowledged: again at the next call, again after a
+    /// reconnection, and to another process of this device. So a client acknowledges before it receives again.
     ///
     /// # Errors
     /// `transport.unreachable`, `transport.unauthorized`, `transport.malformed`.
