@@ -18,6 +18,7 @@ pub mod hash;
 pub mod kdf;
 pub mod kem;
 pub mod key_uses;
+pub mod passphrase;
 pub mod random;
 pub mod secret;
 pub mod split_kem;

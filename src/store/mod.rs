@@ -10,11 +10,21 @@
 //! | your own | anything else: run the suite in `store::conformance` (feature `conformance`) against it |
 
 mod fault;
+mod memory;
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub mod sealed;
+#[cfg(not(feature = "__internals"))]
+mod sealed;
 
 use crate::error::Result;
 use crate::runtime::{Shareable, async_trait};
 
 pub use fault::StoreFault;
+pub use memory::MemoryStore;
+#[allow(unused_imports, reason = "the client's own")]
+pub(crate) use sealed::{RecordName, SealedReading, SealedScan};
+pub use sealed::{SealedStore, StoreSecret};
 
 /// Keeps bytes under names, for one device.
 ///
@@ -31,7 +41,8 @@ pub trait Store: Shareable {
     /// `store.io`, `store.busy`, `store.corrupt`, `store.closed`.
     async fn read(&self, names: &[Vec<u8>]) -> Result<Reading>;
 
-    /// Up to `limit` entries whose names begin with `prefix` and are greater than `after`, in ascending order of their names.
+    /// Up to `limit` entries whose names begin with `prefix` and are greater than `after`, in ascending order of their names; fewer
+    /// than `limit` only if there are no more.
     ///
     /// # Errors
     /// As [`read`](Self::read).
