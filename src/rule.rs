@@ -46,6 +46,7 @@ pub enum Rule {
     Pq26,
     Se3,
     Se10,
+    Se11,
     Sn2,
     Sp7,
     Sp9,

@@ -51,6 +51,12 @@ pub trait IdentityKey: Clone + PartialEq + Eq + Debug + Send + Sync {
 pub enum Statement {
     /// A prekey of this device.
     Prekey,
+    /// A change of the account's device list, by the account key.
+    DeviceList,
+    /// That the device is the one that an account adds to its list.
+    Device,
+    /// That the device is the one that connects to a server.
+    Login,
     /// A certificate of sealed sender, by a key that is a server's or a trust root's.
     #[cfg(feature = "signal")]
     Certificate,

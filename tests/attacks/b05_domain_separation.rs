@@ -42,7 +42,7 @@ fn with_two_uses(labels: &BTreeMap<String, Vec<String>>) -> Option<&str> {
 fn every_label_has_one_use() {
     let (source, mut protocol) = (labels_in_source(), labels_in_protocol());
     protocol.sort();
-    assert_eq!(protocol.len(), 23);
+    assert_eq!(protocol.len(), 26);
     assert_eq!(source.keys().cloned().collect::<Vec<_>>(), protocol);
     assert_eq!(with_two_uses(&source), None);
 

@@ -78,6 +78,11 @@ impl UndertoneIdentityKeyPair {
     fn new(secret: SigningSecret) -> Self {
         Self { public: UndertoneIdentityKey::new(*secret.verifying_key()), secret }
     }
+
+    /// [`sign`](IdentityKeyPair::sign) without the randomness that Ed25519 does not need.
+    pub(crate) fn sign_statement(&self, _statement: Statement, parts: &[&[u8]]) -> [u8; 64] {
+        self.secret.sign(parts)
+    }
 }
 
 impl IdentityKeyPair for UndertoneIdentityKeyPair {
@@ -95,8 +100,8 @@ impl IdentityKeyPair for UndertoneIdentityKeyPair {
         self.secret.agreement_secret()
     }
 
-    fn sign(&self, _statement: Statement, parts: &[&[u8]], _rng: &mut impl TryCryptoRng) -> Result<[u8; 64]> {
-        Ok(self.secret.sign(parts))
+    fn sign(&self, statement: Statement, parts: &[&[u8]], _rng: &mut impl TryCryptoRng) -> Result<[u8; 64]> {
+        Ok(self.sign_statement(statement, parts))
     }
 
     fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
