@@ -65,6 +65,7 @@ macro_rules! private_floors {
 
 private_floors! { crypto profile ratchet rule wire }
 
+pub mod content;
 mod error;
 pub mod group;
 pub mod handshake;
