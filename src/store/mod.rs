@@ -9,6 +9,8 @@
 //! | `SqliteStore` (feature `sqlite`) | a file of one's own |
 //! | your own | anything else: run the suite in `store::conformance` (feature `conformance`) against it |
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod fault;
 mod memory;
 #[cfg(feature = "__internals")]
@@ -16,6 +18,8 @@ mod memory;
 pub mod sealed;
 #[cfg(not(feature = "__internals"))]
 mod sealed;
+#[cfg(all(feature = "sqlite", not(target_family = "wasm")))]
+mod sqlite;
 
 use crate::error::Result;
 use crate::runtime::{Shareable, async_trait};
@@ -25,6 +29,11 @@ pub use memory::MemoryStore;
 #[allow(unused_imports, reason = "the client's own")]
 pub(crate) use sealed::{RecordName, SealedReading, SealedScan};
 pub use sealed::{SealedStore, StoreSecret};
+#[cfg(all(feature = "sqlite", feature = "__internals", not(target_family = "wasm")))]
+#[doc(hidden)]
+pub use sqlite::SqliteSettings;
+#[cfg(all(feature = "sqlite", not(target_family = "wasm")))]
+pub use sqlite::SqliteStore;
 
 /// Keeps bytes under names, for one device.
 ///

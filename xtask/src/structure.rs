@@ -36,12 +36,13 @@ const DRAWERS: [&str; 11] =
     ["util", "utils", "utility", "utilities", "common", "helper", "helpers", "types", "misc", "shared", "stuff"];
 
 /// Dependencies that are no cryptography. Every other one is named in `crypto/` alone.
-const PLAIN_DEPENDENCIES: [&str; 26] = [
+const PLAIN_DEPENDENCIES: [&str; 27] = [
     "async_lock",
     "async_trait",
     "base64",
     "criterion",
     "event_listener",
+    "futures_channel",
     "futures_executor",
     "futures_timer",
     "futures_util",
