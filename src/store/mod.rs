@@ -41,6 +41,22 @@ pub use sqlite::SqliteStore;
 /// may use one store at once; each answer is of one moment, and tells the generation of that moment.
 ///
 /// Errors are made with [`StoreFault`]; whatever is not named there is [`StoreFault::Io`].
+///
+/// A future that is dropped before its end leaves it open whether the commit happened, as `store.io` does. It never happens by half.
+///
+/// ```
+/// use undertone::store::{Batch, MemoryStore, Store};
+/// # futures_executor::block_on(async {
+/// let store = MemoryStore::new();
+/// let batch = Batch { changes: vec![(b"a".to_vec(), Some(b"1".to_vec()))] };
+/// assert_eq!(store.commit(&batch, 0).await?, 1);
+///
+/// // Someone who has not seen that commit is refused, and reads again.
+/// assert_eq!(store.commit(&batch, 0).await.unwrap_err().code(), "store.conflict");
+/// assert_eq!(store.read(&[b"a".to_vec()]).await?.generation, 1);
+/// # Ok::<(), undertone::Error>(())
+/// # }).unwrap();
+/// ```
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 pub trait Store: Shareable {
@@ -72,6 +88,14 @@ pub trait Store: Shareable {
 }
 
 /// What [`Store::read`] found.
+///
+/// ```
+/// use undertone::store::{MemoryStore, Reading, Store};
+///
+/// let reading = futures_executor::block_on(MemoryStore::new().read(&[b"a".to_vec()]))?;
+/// assert_eq!(reading, Reading { generation: 0, values: vec![None] });
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The generation of the store at that moment.
@@ -81,6 +105,14 @@ pub struct Reading {
 }
 
 /// What [`Store::scan`] found.
+///
+/// ```
+/// use undertone::store::{MemoryStore, Scan, Store};
+///
+/// let scan = futures_executor::block_on(MemoryStore::new().scan(b"prefix", None, 10))?;
+/// assert_eq!(scan, Scan { generation: 0, entries: vec![] });
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// The generation of the store at that moment.
@@ -90,6 +122,15 @@ pub struct Scan {
 }
 
 /// Changes that are made together.
+///
+/// ```
+/// use undertone::store::Batch;
+///
+/// // Moves a value: nobody ever sees both names, or none.
+/// let changes = vec![(b"from".to_vec(), None), (b"to".to_vec(), Some(b"value".to_vec()))];
+/// let batch = Batch { changes };
+/// # assert_eq!(batch.changes.len(), 2);
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Each name at most once, with its new value; `None` removes it.

@@ -4,7 +4,8 @@ use core::future::poll_fn;
 use core::task::Poll;
 use futures_executor::block_on;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use undertone::runtime::async_trait;
 use undertone::store::{Batch, MemoryStore, Reading, Scan, Store, StoreFault, conformance};
 use undertone::{Error, Result};
@@ -31,13 +32,26 @@ enum Flaw {
     ComparesThenWrites,
     ConflictsAsIo,
     WritesRowByRow,
-    ForgetsUnlessClosed,
+    StopsHalfway,
+    ForgetsAtOnce,
+    ForgetsWhenAllAreGone,
     IgnoresClose,
 }
 
 struct Flawed {
     flaw: Flaw,
+    place: Arc<Place>,
     memory: MemoryStore,
+}
+
+/// What all stores at one place have in common.
+#[derive(Default)]
+struct Place {
+    memory: MemoryStore,
+    /// Changes that did not count as commits.
+    uncounted: AtomicU64,
+    /// Held by whoever changes something.
+    turn: async_lock::Mutex<()>,
 }
 
 async fn give_way() {
@@ -50,17 +64,38 @@ async fn give_way() {
 }
 
 impl Flawed {
+    async fn generation(&self) -> Result<u64> {
+        Ok(self.memory.read(&[]).await?.generation - self.place.uncounted.load(Ordering::SeqCst))
+    }
+
+    /// A right commit.
+    async fn honest(&self, batch: &Batch, expected_generation: u64) -> Result<u64> {
+        let uncounted = self.place.uncounted.load(Ordering::SeqCst);
+        Ok(self.memory.commit(batch, expected_generation.saturating_add(uncounted)).await? - uncounted)
+    }
+
     /// Does what a commit does, without looking at the generation.
     async fn force(&self, batch: &Batch) -> Result<u64> {
-        let generation = self.memory.read(&[]).await?.generation;
-        self.memory.commit(batch, generation).await
+        self.honest(batch, self.generation().await?).await
     }
 
     /// Changes values and leaves the generation as it is, as no right store can.
-    async fn leak(&self, batch: &Batch, expected_generation: u64) -> Result<()> {
-        let generation = self.memory.read(&[]).await?.generation;
-        (generation != expected_generation).then_some(()).ok_or(StoreFault::Io)?;
-        self.force(batch).await.map(|_| ())
+    async fn leak(&self, batch: &Batch) -> Result<()> {
+        self.force(batch).await?;
+        self.place.uncounted.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// One row after the other, and the others have their turn in between.
+    async fn row_by_row(&self, batch: &Batch, expected_generation: u64) -> Result<u64> {
+        if self.generation().await? != expected_generation {
+            return Err(StoreFault::Conflict.into());
+        }
+        for change in &batch.changes {
+            self.leak(&Batch { changes: vec![change.clone()] }).await?;
+            give_way().await;
+        }
+        self.honest(&Batch::default(), expected_generation).await
     }
 }
 
@@ -70,11 +105,13 @@ impl Store for Flawed {
         if self.flaw == Flaw::IgnoresClose {
             return self.memory.clone().read(names).await;
         }
+        let _turn = self.place.turn.lock().await;
         let mut names = names.to_vec();
         if self.flaw == Flaw::ReadsInOwnOrder {
             names.sort();
         }
         let mut reading = self.memory.read(&names).await?;
+        reading.generation = self.generation().await?;
         match self.flaw {
             Flaw::BeginsAtOne => reading.generation += 1,
             Flaw::TakesEmptyForNone => reading.values.iter_mut().for_each(|value| {
@@ -86,6 +123,7 @@ impl Store for Flawed {
     }
 
     async fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Scan> {
+        let _turn = self.place.turn.lock().await;
         let all = self.memory.scan(&[], None, usize::MAX).await?;
         let wrapped = |prefix: &[u8]| {
             let mut end = prefix.to_vec();
@@ -113,7 +151,7 @@ impl Store for Flawed {
         if self.flaw != Flaw::IgnoresLimit {
             entries.truncate(limit);
         }
-        Ok(Scan { generation: all.generation, entries })
+        Ok(Scan { generation: self.generation().await?, entries })
     }
 
     async fn commit(&self, batch: &Batch, expected_generation: u64) -> Result<u64> {
@@ -126,37 +164,35 @@ impl Store for Flawed {
                     value.truncate(1 << 20);
                 }
             }),
-            Flaw::CountsWrong => return self.memory.commit(&batch, expected_generation).await.map(|n| n + 1),
+            Flaw::CountsWrong => return self.honest(&batch, expected_generation).await.map(|n| n + 1),
             Flaw::IgnoresGeneration => return self.force(&batch).await,
             Flaw::TakesNewerGeneration => {
-                let generation = self.memory.read(&[]).await?.generation;
-                return self.memory.commit(&batch, expected_generation.min(generation)).await;
+                return self.honest(&batch, expected_generation.min(self.generation().await?)).await;
             }
             Flaw::WritesThenCompares => {
-                self.leak(&batch, expected_generation).await.ok();
+                self.leak(&batch).await?;
             }
             Flaw::ComparesThenWrites => {
-                if self.memory.read(&[]).await?.generation != expected_generation {
+                if self.generation().await? != expected_generation {
                     return Err(StoreFault::Conflict.into());
                 }
                 give_way().await;
                 return self.force(&batch).await;
             }
             Flaw::ConflictsAsIo => {
-                let answer = self.memory.commit(&batch, expected_generation).await;
+                let answer = self.honest(&batch, expected_generation).await;
                 return answer.map_err(|_| Error::from(StoreFault::Io));
             }
             Flaw::WritesRowByRow if batch.changes.len() > 1 => {
-                let mut last = Ok(expected_generation);
-                for change in batch.changes {
-                    last = self.force(&Batch { changes: vec![change] }).await;
-                    give_way().await;
-                }
-                return last;
+                return self.row_by_row(&batch, expected_generation).await;
+            }
+            Flaw::StopsHalfway => {
+                let _turn = self.place.turn.lock().await;
+                return self.row_by_row(&batch, expected_generation).await;
             }
             _ => {}
         }
-        self.memory.commit(&batch, expected_generation).await
+        self.honest(&batch, expected_generation).await
     }
 
     async fn close(&self) -> Result<()> {
@@ -166,14 +202,18 @@ impl Store for Flawed {
 
 /// The check that catches the flaw; `None` if all pass.
 fn caught(flaw: Flaw) -> Option<&'static str> {
-    let places = Mutex::new(HashMap::<String, MemoryStore>::new());
-    let open = async |place: &str| {
+    let places = Mutex::new(HashMap::<String, (Weak<Place>, Option<Arc<Place>>)>::new());
+    let open = async |name: &str| {
         let mut places = places.lock().unwrap();
-        let memory = match flaw {
-            Flaw::ForgetsUnlessClosed => MemoryStore::new(),
-            _ => places.entry(place.to_owned()).or_default().clone(),
+        let (weak, kept) = places.entry(name.to_owned()).or_default();
+        let place = match flaw {
+            Flaw::ForgetsAtOnce => Arc::default(),
+            Flaw::ForgetsWhenAllAreGone => weak.upgrade().unwrap_or_default(),
+            _ => Arc::clone(kept.get_or_insert_default()),
         };
-        Ok(Flawed { flaw, memory })
+        *weak = Arc::downgrade(&place);
+        let memory = place.memory.clone();
+        Ok(Flawed { flaw, place, memory })
     };
     block_on(conformance::check(open)).err().map(|failure| failure.check)
 }
@@ -201,8 +241,10 @@ fn every_flaw_is_caught_by_name() {
         (Flaw::WritesThenCompares, "stale-writer"),
         (Flaw::ConflictsAsIo, "stale-writer"),
         (Flaw::ComparesThenWrites, "one-of-two"),
-        (Flaw::WritesRowByRow, "read-your-writes"),
-        (Flaw::ForgetsUnlessClosed, "generation"),
+        (Flaw::WritesRowByRow, "whole-batches"),
+        (Flaw::StopsHalfway, "abandoned-commit"),
+        (Flaw::ForgetsAtOnce, "generation"),
+        (Flaw::ForgetsWhenAllAreGone, "reopened"),
         (Flaw::IgnoresClose, "closed"),
     ] {
         assert_eq!(caught(flaw), Some(check));

@@ -12,6 +12,7 @@ pub(super) struct Database {
     connection: Connection,
     /// Bytes written since the write-ahead log was last emptied.
     logged: usize,
+    largest_log: usize,
 }
 
 impl Database {
@@ -34,7 +35,7 @@ impl Database {
         if is_new {
             create_schema(&mut connection)?;
         }
-        let mut database = Self { connection, logged: 0 };
+        let mut database = Self { connection, logged: 0, largest_log: settings.largest_log };
         database.read(&[])?;
         database.scan(&[], None, 0)?;
         Ok(database)
@@ -117,7 +118,7 @@ impl Database {
         }
         transaction.commit().map_err(error)?;
         self.logged += written;
-        if self.logged > LARGE_LOG {
+        if self.logged > self.largest_log {
             self.tidy();
         }
         Ok(new_generation)
@@ -150,8 +151,6 @@ const SCHEMA_VERSION: i32 = 1;
 
 /// Bytes that a changed record costs in the log, whatever its size.
 const PAGE: usize = 4096;
-/// Bytes in the write-ahead log from which on it is emptied without waiting for a quiet moment.
-const LARGE_LOG: usize = 8 << 20;
 
 const SCHEMA: &str = "
     CREATE TABLE record (name BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

@@ -11,12 +11,20 @@ pub struct SqliteSettings {
     pub synchronous: &'static str,
     /// The largest size of the file in pages of 4096 bytes: a disk that is full, for a test.
     pub most_pages: Option<u32>,
+    /// Bytes in the write-ahead log from which on it is emptied without waiting for a quiet moment.
+    pub largest_log: usize,
     /// The file system under SQLite; the system's own if not given.
     pub vfs: Option<String>,
 }
 
 impl Default for SqliteSettings {
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(5), synchronous: "FULL", most_pages: None, vfs: None }
+        Self {
+            busy_timeout: Duration::from_secs(5),
+            synchronous: "FULL",
+            most_pages: None,
+            largest_log: 8 << 20,
+            vfs: None,
+        }
     }
 }
