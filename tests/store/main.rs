@@ -5,4 +5,6 @@ mod broken;
 mod conforming;
 mod damage;
 mod folder;
+mod power_loss;
+mod recording;
 mod sealing;
