@@ -43,7 +43,7 @@ fn code(store: &SealedStore, number: u64) -> &'static str {
     }
 }
 
-/// B74: no four bytes of a plaintext, a name, a table or the key stand in what the backend holds.
+/// C3: no four bytes of a plaintext, a name, a table or the key stand in what the backend holds.
 #[test]
 fn a_backend_sees_neither_names_nor_values() {
     let (memory, store) = filled(0x5A);
