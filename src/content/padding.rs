@@ -1,6 +1,6 @@
 //! Padding: what a message's length says about its content (docs/content.md, section 4).
 //!
-//! D2: lengths come from a small set, so that a reaction, a receipt and a short text look alike.
+//! D2, B58: lengths come from a small set, so that a reaction, a receipt and a short text look alike.
 
 use crate::crypto::Zeroizing;
 use crate::error::{Fault, Result};
@@ -193,7 +193,7 @@ mod tests {
         #[test]
         fn padding_costs_little(length in 1025_usize..20_000_000) {
             let padded = bucket(length);
-            prop_assert!(padded >= length && padded % UNIT == 0);
+            prop_assert!(padded >= length && padded.is_multiple_of(UNIT));
             prop_assert!(padded - length < padded / 8 + UNIT);
         }
     }

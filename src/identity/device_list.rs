@@ -113,7 +113,7 @@ impl DeviceList {
         if self.used & bit(device.number()) != 0 || (self.statements.is_empty() && device.number() != FIRST_DEVICE) {
             return Err(Fault::DevicesNumber.into());
         }
-        self.state(account, &Operation::Add(device), now)
+        self.state(account, &Operation::Add(Box::new(device)), now)
     }
 
     /// Removes a device. The first device, which holds the account key, cannot be removed: nobody could change the list again.

@@ -17,7 +17,7 @@ const REMOVE: u8 = 2;
 #[derive(Clone, PartialEq, Eq)]
 pub enum Operation {
     /// A device joins the account.
-    Add(NewDevice),
+    Add(Box<NewDevice>),
     /// The device of this number leaves it.
     Remove(u8),
 }
@@ -78,7 +78,7 @@ impl<'a> DeviceStatement<'a> {
         }
         let (account, number, previous, time) = (input.array()?, input.u64()?, input.array()?, input.u64()?);
         let operation = match input.u8()? {
-            ADD => Operation::Add(NewDevice::decode(&mut input)?),
+            ADD => Operation::Add(Box::new(NewDevice::decode(&mut input)?)),
             REMOVE => Operation::Remove(input.u8()?),
             _ => return Err(Fault::DevicesField.into()),
         };

@@ -4,7 +4,8 @@ use crate::engine_source;
 use std::collections::BTreeMap;
 use undertone::crypto::{Secret, aead};
 
-const PROTOCOL: &str = include_str!("../../docs/protocol.md");
+/// The pages whose tables list the labels: those of messages, and those of the store.
+const PAGES: [&str; 2] = [include_str!("../../docs/protocol.md"), include_str!("../../docs/store.md")];
 
 /// How the labels begin: those of a chain's step are eight bytes long.
 const PREFIXES: [&str; 2] = ["Undertone_1_", "U1_"];
@@ -24,9 +25,10 @@ fn labels_in_source() -> BTreeMap<String, Vec<String>> {
     labels
 }
 
-/// The table of labels in section 1 of the protocol.
-fn labels_in_protocol() -> Vec<String> {
-    let table = PROTOCOL.lines().filter(|line| PREFIXES.iter().any(|prefix| line.starts_with(&format!("| `{prefix}"))));
+/// The tables of labels in section 1 of the protocol and in the page of the store.
+fn labels_in_pages() -> Vec<String> {
+    let lines = PAGES.iter().flat_map(|page| page.lines());
+    let table = lines.filter(|line| PREFIXES.iter().any(|prefix| line.starts_with(&format!("| `{prefix}"))));
     let cells = table.flat_map(|line| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
     cells.filter(|cell| cell.starts_with('`')).map(|cell| cell.trim_matches('`').to_owned()).collect()
 }
@@ -37,13 +39,13 @@ fn with_two_uses(labels: &BTreeMap<String, Vec<String>>) -> Option<&str> {
     labels.iter().find(|(label, files)| files.len() != 1 || is_ambiguous(label)).map(|(label, _)| label.as_str())
 }
 
-/// X3-2, XE-7, P-9, B5: the engine uses the labels of the protocol and no others, each in one place, and none is the beginning of another.
+/// X3-2, XE-7, P-9, B5: the crate uses the labels of the documents and no others, each in one place, and none is the beginning of another.
 #[test]
 fn every_label_has_one_use() {
-    let (source, mut protocol) = (labels_in_source(), labels_in_protocol());
-    protocol.sort();
-    assert_eq!(protocol.len(), 26);
-    assert_eq!(source.keys().cloned().collect::<Vec<_>>(), protocol);
+    let (source, mut documented) = (labels_in_source(), labels_in_pages());
+    documented.sort();
+    assert_eq!(documented.len(), 34);
+    assert_eq!(source.keys().cloned().collect::<Vec<_>>(), documented);
     assert_eq!(with_two_uses(&source), None);
 
     // Control: a label that a second file uses is noticed, and so is one that begins another.

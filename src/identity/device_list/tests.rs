@@ -63,7 +63,7 @@ fn devices_come_and_go() {
 #[test]
 fn a_device_that_the_account_did_not_sign_is_refused() {
     let (list, thief) = (list_of_three(), account(9));
-    let add = || Operation::Add(device(&account(1), 4));
+    let add = || Operation::Add(Box::new(device(&account(1), 4)));
     let mut forged = statement(&account(1), &list, 4, add());
     *forged.last_mut().unwrap() ^= 1;
     assert_eq!(refusal(&list, forged.clone()), "devices.signature");
@@ -84,7 +84,7 @@ fn a_device_that_the_account_did_not_sign_is_refused() {
 fn gaps_and_forks_are_refused() {
     let (account, list) = (account(1), list_of_three());
     let older = DeviceList::verify("alice", &list.statements_after(0)[..2]).unwrap();
-    let next = Operation::Add(device(&account, 4));
+    let next = Operation::Add(Box::new(device(&account, 4)));
     assert_eq!(refusal(&list, statement(&account, &list, 5, next.clone())), "devices.chain");
     assert_eq!(refusal(&list, statement(&account, &older, 4, next.clone())), "devices.chain");
     assert_eq!(refusal(&list, statement(&account, &older, 3, next.clone())), "devices.forked");
@@ -111,8 +111,8 @@ fn statements_that_make_no_sense_are_refused() {
     let (account, mut list) = (account(1), list_of_three());
     list.remove(&account, 3, NOW).unwrap();
     for operation in [
-        Operation::Add(device(&account, 2)),
-        Operation::Add(device(&account, 3)),
+        Operation::Add(Box::new(device(&account, 2))),
+        Operation::Add(Box::new(device(&account, 3))),
         Operation::Remove(1),
         Operation::Remove(3),
         Operation::Remove(4),
@@ -122,7 +122,7 @@ fn statements_that_make_no_sense_are_refused() {
         assert_eq!(refusal(&list, statement(&account, &list, 5, operation)), "devices.field");
     }
     let empty = DeviceList::empty(account.public().clone(), "alice".to_owned());
-    let second_first = statement(&account, &empty, 1, Operation::Add(device(&account, 2)));
+    let second_first = statement(&account, &empty, 1, Operation::Add(Box::new(device(&account, 2))));
     assert_eq!(DeviceList::verify("alice", &[second_first]).unwrap_err().code(), "devices.field");
 }
 
@@ -144,7 +144,7 @@ fn a_device_joins_by_its_own_will() {
         // The seed of the account key.
         (asked(&account, "alice", 4, 1), "devices.field"),
     ] {
-        assert_eq!(refusal(&list, statement(&account, &list, 4, Operation::Add(device.clone()))), code);
+        assert_eq!(refusal(&list, statement(&account, &list, 4, Operation::Add(Box::new(device.clone())))), code);
         assert_eq!(list.clone().add(&account, device, NOW).unwrap_err().code(), code);
     }
     // Control: a device of this account is taken.
