@@ -99,15 +99,22 @@ pub(super) async fn abandoned_commit<S: Store>(place: &Place<'_, impl AsyncFn(&s
         let store = place.open().await?;
         let generation = expect_whole(&store).await?;
         let changes = rows(generation + 1);
-        let finished = {
+        let answer = {
             let mut commit = pin!(store.commit(&changes, generation));
             let mut context = Context::from_waker(Waker::noop());
-            (0..=steps).any(|_| matches!(commit.as_mut().poll(&mut context), Poll::Ready(Ok(_))))
+            (0..=steps).find_map(|_| match commit.as_mut().poll(&mut context) {
+                Poll::Ready(answer) => Some(answer),
+                Poll::Pending => None,
+            })
         };
         drop(store);
         expect_whole(&place.open().await?).await?;
-        if finished {
-            break;
+        match answer {
+            Some(Ok(_)) => break,
+            // The commit that was abandoned before may have come after all.
+            Some(Err(error)) if error == Fault::StoreConflict.into() => {}
+            Some(Err(error)) => return Err(error.into()),
+            None => {}
         }
     }
     Ok(())
