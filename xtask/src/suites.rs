@@ -7,22 +7,24 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Every suite, by the name it keeps for good.
-const SUITES: [(&str, Suite); 6] = [
+const SUITES: [(&str, Suite); 7] = [
     ("core", core),
     ("vectors", vectors),
     ("interop", interop),
     ("properties", properties),
     ("store", store),
+    ("transport", transport),
     ("wasm", wasm),
 ];
 
 /// All features, for tests that open the engine's private floors.
-const EVERYTHING: &str = "signal,conformance,__internals";
+const EVERYTHING: &str = "signal,conformance,websocket,__internals";
 
 /// Integration tests that are suites of their own; every other one belongs to `core`.
 const VECTORS: &[&str] = &["primitives", "vectors"];
 const PROPERTIES: &[&str] = &["properties"];
 const STORE: &[&str] = &["store"];
+const TRANSPORT: &[&str] = &["transport"];
 
 /// What browsers run, and what a test program can run in: the same code, with a place to print to.
 const BROWSER: &str = "wasm32-unknown-unknown";
@@ -102,7 +104,7 @@ fn core(report: &mut Report, _: &Options) {
     report.run("unit tests", Verdict::Tests, tests("undertone", "").arg("--lib"));
     let mut everything = tests("undertone", EVERYTHING);
     everything.arg("--lib");
-    for target in integration_tests(|target| ![VECTORS, PROPERTIES, STORE].concat().contains(&target)) {
+    for target in integration_tests(|target| ![VECTORS, PROPERTIES, STORE, TRANSPORT].concat().contains(&target)) {
         everything.args(["--test", &target]);
     }
     report.run("unit and attack tests, every feature", Verdict::Tests, &mut everything);
@@ -157,6 +159,11 @@ fn properties(report: &mut Report, _: &Options) {
 /// The stores: the contract, the sealing layer, damaged files, and the power that fails.
 fn store(report: &mut Report, _: &Options) {
     integration_suite(report, STORE);
+}
+
+/// The transports: the contract, and faults of the network.
+fn transport(report: &mut Report, _: &Options) {
+    integration_suite(report, TRANSPORT);
 }
 
 /// The engine in WebAssembly: that it compiles for browsers, and that its unit tests and vectors pass there, in node.

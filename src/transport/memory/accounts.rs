@@ -2,6 +2,8 @@
 
 use crate::error::{Fault, Result};
 use crate::handshake::PublishedPrekey;
+use crate::identity::{DeviceList, ListedDevice, verify_login};
+use crate::profile::IdentityKey;
 use crate::transport::{
     Delivery, EnvelopeId, MeetingPlace, Outbound, PrekeyStock, PrekeyUpload, Publication, ServerLimits, Verdict,
     Witness, admission,
@@ -15,15 +17,16 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct Accounts {
     accounts: HashMap<String, Account>,
+    mailboxes: HashMap<Address, Mailbox>,
     places: HashMap<([u8; 16], u8), Vec<u8>>,
     pub(super) left: Arc<Event>,
     #[cfg(feature = "__internals")]
     pub(super) seen: super::inspection::Seen,
 }
 
-#[derive(Default)]
 struct Account {
-    statements: Vec<Vec<u8>>,
+    list: DeviceList,
+    /// What was published by devices that are on the list.
     devices: BTreeMap<u8, Device>,
 }
 
@@ -31,8 +34,23 @@ struct Account {
 struct Device {
     prekeys: Option<Prekeys>,
     publications: HashSet<[u8; 16]>,
-    mailbox: Mailbox,
     witness: Option<Witness>,
+}
+
+/// A device's signature over a challenge of the server's.
+pub(super) struct SignIn {
+    pub(super) device: Address,
+    pub(super) challenge: [u8; 32],
+    pub(super) signature: [u8; 64],
+}
+
+/// What a signature comes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The device is on its account's list.
+    Listed,
+    /// The device is on no list yet: it may publish the statement that puts it there.
+    Candidate,
 }
 
 /// The prekeys of one registration.
@@ -60,17 +78,49 @@ pub(super) struct Mail {
 }
 
 impl Accounts {
-    pub(super) fn publish(&mut self, publication: &Publication) -> Result<PrekeyStock> {
+    /// SE-11: which device is connected follows from the account's own list, not from what the server was told first.
+    pub(super) fn standing(&self, login: &SignIn) -> Result<Standing> {
+        let Some(account) = self.accounts.get(login.device.name()) else { return Ok(Standing::Candidate) };
+        match account.list.device(login.device.device()) {
+            Some(listed) => login.verify(listed).map(|()| Standing::Listed),
+            None if account.list.was_removed(login.device.device()) => Err(Fault::TransportLogin.into()),
+            None => Ok(Standing::Candidate),
+        }
+    }
+
+    pub(super) fn publish(&mut self, publication: &Publication, login: &SignIn) -> Result<PrekeyStock> {
+        if publication.device != login.device {
+            return Err(Fault::TransportRefused.into());
+        }
         if let Some(upload) = &publication.prekeys {
             admission::check_prekeys(&publication.device, upload)?;
         }
-        let account = self.accounts.entry(publication.device.name().to_owned()).or_default();
-        for statement in &publication.statements {
-            if !account.statements.contains(statement) {
-                account.statements.push(statement.clone());
+        let (name, number) = (publication.device.name(), publication.device.device());
+        let list = match self.accounts.get(name) {
+            Some(account) => {
+                let mut list = account.list.clone();
+                list.extend(&publication.statements).map(|_| list)
+            }
+            None => DeviceList::verify(name, &publication.statements),
+        };
+        let list = list.map_err(|_| Fault::TransportRefused)?;
+        let listed = list.device(number).ok_or(Fault::TransportLogin)?;
+        login.verify(listed)?;
+        if publication.prekeys.as_ref().is_some_and(|upload| upload.identity[..] != listed.identity.to_bytes()) {
+            return Err(Fault::TransportRefused.into());
+        }
+        let account = self
+            .accounts
+            .entry(name.to_owned())
+            .or_insert_with(|| Account { list: list.clone(), devices: BTreeMap::new() });
+        account.list = list;
+        for removed in (1..=127).filter(|device| account.list.was_removed(*device)) {
+            account.devices.remove(&removed);
+            if let Some(mailbox) = self.mailboxes.get_mut(&Address::new(name, removed)?) {
+                mailbox.clear();
             }
         }
-        let device = account.devices.entry(publication.device.device()).or_default();
+        let device = account.devices.entry(number).or_default();
         if device.publications.insert(publication.id)
             && let Some(upload) = &publication.prekeys
         {
@@ -81,7 +131,7 @@ impl Accounts {
 
     pub(super) fn device_list(&self, account: &str, after: u64) -> Result<Vec<Vec<u8>>> {
         let account = self.accounts.get(account).ok_or(Fault::TransportUnknown)?;
-        Ok(account.statements.iter().skip(usize::try_from(after).unwrap_or(usize::MAX)).cloned().collect())
+        Ok(account.list.statements_after(after))
     }
 
     pub(super) fn fetch(&mut self, account: &str, devices: &[u8]) -> Result<Vec<Vec<u8>>> {
@@ -104,34 +154,34 @@ impl Accounts {
         if envelope.bytes.len() > limits.envelope {
             return Verdict::TooLarge;
         }
-        let Some(account) = self.accounts.get_mut(envelope.to.name()) else { return Verdict::NoSuchDevice };
-        if let Some(device) = account.devices.get(&envelope.to.device())
-            && device.mailbox.accepted.contains(&envelope.id)
-        {
+        let Some(account) = self.accounts.get(envelope.to.name()) else { return Verdict::NoSuchDevice };
+        let mailbox = self.mailboxes.entry(envelope.to.clone()).or_default();
+        if mailbox.accepted.contains(&envelope.id) {
             return Verdict::Accepted;
         }
-        if envelope.device_list < account.statements.len() as u64 {
+        if envelope.device_list < account.list.number() {
             return Verdict::DevicesChanged;
         }
-        let Some(device) = account.devices.get_mut(&envelope.to.device()) else { return Verdict::NoSuchDevice };
-        if device.mailbox.mail.len() >= limits.mailbox {
+        if account.list.device(envelope.to.device()).is_none() {
+            return Verdict::NoSuchDevice;
+        }
+        if mailbox.mail.len() >= limits.mailbox {
             return Verdict::MailboxFull;
         }
-        device.mailbox.accepted.insert(envelope.id);
-        device.mailbox.put(Delivery { id: envelope.id, bytes: envelope.bytes.clone() });
+        mailbox.accepted.insert(envelope.id);
+        mailbox.put(Delivery { id: envelope.id, bytes: envelope.bytes.clone() });
         #[cfg(feature = "__internals")]
         self.seen.accepted(&envelope.to, &envelope.bytes);
         Verdict::Accepted
     }
 
-    /// The mailbox of a device; made if there is none, so that a device can wait before it has published.
+    /// The mailbox of a device; made if there is none, so that a device can wait before it is on its list.
     pub(super) fn mailbox(&mut self, address: &Address) -> &mut Mailbox {
-        let account = self.accounts.entry(address.name().to_owned()).or_default();
-        &mut account.devices.entry(address.device()).or_default().mailbox
+        self.mailboxes.entry(address.clone()).or_default()
     }
 
     pub(super) fn witness(&mut self, address: &Address, mine: &Witness) -> Option<Witness> {
-        let account = self.accounts.entry(address.name().to_owned()).or_default();
+        let account = self.accounts.get_mut(address.name())?;
         let kept = &mut account.devices.entry(address.device()).or_default().witness;
         let before = *kept;
         if before.is_none_or(|before| before.generation < mine.generation) {
@@ -160,8 +210,8 @@ impl Accounts {
     /// Everyone who waits looks again.
     pub(super) fn wake_all(&self) {
         self.left.notify(usize::MAX);
-        for device in self.accounts.values().flat_map(|account| account.devices.values()) {
-            device.mailbox.arrived.notify(usize::MAX);
+        for mailbox in self.mailboxes.values() {
+            mailbox.arrived.notify(usize::MAX);
         }
     }
 }
@@ -201,7 +251,19 @@ impl Device {
     }
 }
 
+impl SignIn {
+    fn verify(&self, listed: &ListedDevice) -> Result<()> {
+        let verified = verify_login(&listed.identity, &self.device, &self.challenge, &self.signature);
+        verified.map_err(|_| Fault::TransportLogin.into())
+    }
+}
+
 impl Mailbox {
+    fn clear(&mut self) {
+        self.mail.clear();
+        self.arrived.notify(usize::MAX);
+    }
+
     pub(super) fn put(&mut self, delivery: Delivery) {
         self.mail.push_back(Mail { delivery, waited: 0, is_echo: false });
         self.arrived.notify(usize::MAX);

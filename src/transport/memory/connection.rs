@@ -1,6 +1,6 @@
 //! One connection with the server in memory.
 
-use super::accounts::Accounts;
+use super::accounts::{Accounts, SignIn, Standing};
 use super::faults::{Passage, Weather};
 use super::{Faults, Server};
 use crate::crypto::random;
@@ -35,7 +35,7 @@ pub struct MemoryTransport {
 }
 
 struct State {
-    address: Option<Address>,
+    login: Option<Arc<SignIn>>,
     is_closed: bool,
     own_faults: Option<Faults>,
     weather: Weather,
@@ -46,7 +46,7 @@ struct State {
 impl MemoryTransport {
     pub(super) fn new(server: Arc<Server>, number: u64) -> Self {
         let state = State {
-            address: None,
+            login: None,
             is_closed: false,
             own_faults: None,
             weather: Weather::new(Faults::none(), number),
@@ -104,8 +104,8 @@ impl MemoryTransport {
         Ok(())
     }
 
-    fn address(&self) -> Result<Address> {
-        self.state().address.clone().ok_or_else(|| Fault::TransportLogin.into())
+    fn login(&self) -> Result<Arc<SignIn>> {
+        self.state().login.clone().ok_or_else(|| Fault::TransportLogin.into())
     }
 
     /// Asks until there is an answer. It holds nothing between two questions, so that it may be dropped at any time.
@@ -154,16 +154,16 @@ impl MemoryTransport {
 impl Transport for MemoryTransport {
     async fn attach(&self, login: Arc<dyn Login>) -> Result<()> {
         let challenge = random::array(&mut getrandom::SysRng)?;
-        login.sign(&challenge)?;
-        self.state().address = Some(login.address().clone());
+        let signature = login.sign(&challenge)?;
+        let login = SignIn { device: login.address().clone(), challenge, signature };
+        self.server.accounts().standing(&login)?;
+        self.state().login = Some(Arc::new(login));
         Ok(())
     }
 
     async fn publish(&self, publication: &Publication) -> Result<PrekeyStock> {
-        if publication.device != self.address()? {
-            return Err(Fault::TransportRefused.into());
-        }
-        self.call(|accounts| accounts.publish(publication))
+        let login = self.login()?;
+        self.call(|accounts| accounts.publish(publication, &login))
     }
 
     async fn device_list(&self, account: &str, after: u64) -> Result<Vec<Vec<u8>>> {
@@ -197,20 +197,25 @@ impl Transport for MemoryTransport {
     }
 
     async fn receive(&self) -> Result<Vec<Delivery>> {
-        let address = self.address()?;
+        let login = self.login()?;
         // A call that is lost and a call whose answer is lost are the same: nothing is forgotten before it is acknowledged.
         if self.passage()? != Passage::Through {
             return Err(Fault::TransportUnreachable.into());
         }
-        let arrived = Arc::clone(&self.server.accounts().mailbox(&address).arrived);
-        self.wait_for(&arrived, |accounts| self.take(accounts, &address)).await
+        let arrived = Arc::clone(&self.server.accounts().mailbox(&login.device).arrived);
+        let mail = self.wait_for(&arrived, |accounts| match accounts.standing(&login) {
+            Ok(_) => self.take(accounts, &login.device).map(Ok),
+            Err(error) => Some(Err(error)),
+        });
+        mail.await?
     }
 
     async fn acknowledge(&self, ids: &[EnvelopeId]) -> Result<()> {
-        let address = self.address()?;
+        let login = self.login()?;
         self.call(|accounts| {
+            check_listed(accounts, &login)?;
             let mut state = self.state();
-            let mailbox = accounts.mailbox(&address);
+            let mailbox = accounts.mailbox(&login.device);
             for id in ids {
                 mailbox.acknowledge(*id, || state.weather.duplicates());
             }
@@ -219,11 +224,14 @@ impl Transport for MemoryTransport {
     }
 
     async fn witness(&self, mine: &Witness) -> Result<Option<Witness>> {
-        let address = self.address()?;
-        let honest = self.call(|accounts| Ok(accounts.witness(&address, mine)));
+        let login = self.login()?;
+        let honest = self.call(|accounts| {
+            check_listed(accounts, &login)?;
+            Ok(accounts.witness(&login.device, mine))
+        });
         #[cfg(feature = "__internals")]
         let honest =
-            honest.map(|honest| self.server.tampered(honest, |tamper, honest| tamper.witness(&address, honest)));
+            honest.map(|honest| self.server.tampered(honest, |tamper, honest| tamper.witness(&login.device, honest)));
         honest
     }
 
@@ -246,5 +254,12 @@ impl Transport for MemoryTransport {
     async fn close(&self) {
         self.state().is_closed = true;
         self.server.accounts().wake_all();
+    }
+}
+
+fn check_listed(accounts: &Accounts, login: &SignIn) -> Result<()> {
+    match accounts.standing(login)? {
+        Standing::Listed => Ok(()),
+        Standing::Candidate => Err(Fault::TransportLogin.into()),
     }
 }
