@@ -265,6 +265,7 @@ faults! {
     DevicesForked InvalidAnswer "devices.forked" "the server shows another history of a device list than the one that was seen";
     DevicesStale InvalidAnswer "devices.stale" "the server shows an older device list than the one that was seen";
     DevicesAccount UntrustedIdentity "devices.account" "a device list belongs to another account key than the one that was pinned";
+    DevicesUnlisted UntrustedIdentity "devices.unlisted" "a device is not on its account's device list, or has another identity key there";
     DevicesNumber InvalidRequest "devices.number" "a device number is taken, was used before, or is not on the list";
     DevicesFull Exhausted "devices.full" "the account has used all of its device numbers";
     DevicesKey InvalidRequest "devices.account_key" "this device does not hold the account key: only the account's first device changes its device list";

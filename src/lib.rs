@@ -65,6 +65,7 @@ macro_rules! private_floors {
 
 private_floors! { crypto profile ratchet rule wire }
 
+pub mod client;
 pub mod content;
 mod error;
 pub mod group;
@@ -81,6 +82,7 @@ pub mod transport;
 #[doc(hidden)]
 pub use error::Fault;
 
+pub use client::{Client, ClientBuilder, Event, EventKind};
 pub use crypto::agreement::AgreementKey;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{GroupContext, GroupId, GroupPlaintext, ReceivedSenderKeys, SenderKey};

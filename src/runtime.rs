@@ -1,6 +1,7 @@
 //! What the client asks of the program around it: the time, a way to wait, and nothing else. No async runtime is named here.
 
 use core::time::Duration;
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// For implementing the async traits of this crate: `#[async_trait]` on the `impl`, `#[async_trait(?Send)]` in WebAssembly.

@@ -71,6 +71,8 @@ pub struct ListedDevice {
     pub identity: UndertoneIdentityKey,
     /// When it was added, in seconds, by the clock of the account's first device.
     pub added: u64,
+    /// The number of the statement that added it.
+    pub statement: u64,
 }
 
 /// What a new statement did.
@@ -308,7 +310,12 @@ impl DeviceList {
                 }
                 self.used |= bit(number);
                 let at = self.devices.partition_point(|listed| listed.device < number);
-                let listed = ListedDevice { device: number, identity: device.identity().clone(), added: time };
+                let listed = ListedDevice {
+                    device: number,
+                    identity: device.identity().clone(),
+                    added: time,
+                    statement: self.number() + 1,
+                };
                 self.devices.insert(at, listed);
                 Ok(DeviceChange::Added(number))
             }

@@ -55,7 +55,8 @@ fn no_signing_function_takes_a_public_key() {
     for (path, source) in engine_source::files() {
         let plain = source.match_indices("fn sign(");
         for (at, _) in plain.chain(source.match_indices("fn sign_")) {
-            let parameters = source[at..].split_once(')').unwrap().0;
+            // A pair is the one thing that holds a public key and made it itself.
+            let parameters = source[at..].split_once(')').unwrap().0.replace("KeyPair", "Pair");
             assert!(!parameters.contains("Key") && !parameters.contains("public"), "{}: {parameters}", path.display());
             found += usize::from(parameters.contains("&self"));
         }

@@ -97,13 +97,20 @@ fn errors_are_constant() {
         let text = format!("{error} {error:?}");
         assert!(text.contains(error.code()) && !text.contains('{'), "{text}");
     }
-    assert_eq!(core::mem::size_of::<undertone::Error>(), 1, "there is no room for anything else");
+    // What caused an error may say anything: it is handed out on request, and never shown.
+    let caused = undertone::Error::from(Fault::StoreIo).caused_by("the secret path");
+    assert!(!format!("{caused} {caused:?}").contains("secret"));
+    assert!(std::error::Error::source(&caused).is_some());
 }
 
 /// B76: the engine prints nothing itself.
 #[test]
 fn the_engine_is_silent() {
-    for (path, source) in engine_source::files() {
+    // The client traces; what it says is watched while it runs (tests/client/silence.rs).
+    let engine = engine_source::files()
+        .into_iter()
+        .filter(|(path, _)| !path.components().any(|part| part.as_os_str() == "client"));
+    for (path, source) in engine {
         for (number, line) in source.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             for printer in ["println!", "print!(", "dbg!", "log::", "tracing::"] {
                 assert!(!line.contains(printer), "{}:{}", path.display(), number + 1);

@@ -1,0 +1,222 @@
+//! Waiting for events, and doing meanwhile all that there is to do. No task is spawned: whoever waits drives the client.
+
+use super::event::Event;
+use super::handle::{Client, Inner};
+use super::intent::is_local;
+use super::observe;
+use super::own_device::random;
+use super::record_names::Numbered;
+use super::transaction::{Operation, Transaction};
+use crate::error::{Error, ErrorKind, Fault, Result};
+use crate::runtime::async_trait;
+use crate::transport::Delivery;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use core::time::Duration;
+use futures_util::future::{Either, select};
+use futures_util::stream::{Stream, StreamExt, unfold};
+use std::sync::atomic::Ordering;
+
+/// The longest wait before the client looks after itself, in seconds.
+const LONGEST_WAIT: u64 = 3_600;
+/// The first wait after the server could not be used, in milliseconds, doubled each time.
+const FIRST_BACKOFF: u64 = 500;
+const LONGEST_BACKOFF: u64 = 60_000;
+
+/// A client's events, one after the other; see [`Client::events`].
+pub struct Events {
+    #[cfg(not(target_family = "wasm"))]
+    stream: Pin<Box<dyn Stream<Item = Result<Event>> + Send>>,
+    #[cfg(target_family = "wasm")]
+    stream: Pin<Box<dyn Stream<Item = Result<Event>>>>,
+}
+
+impl Events {
+    pub(super) fn new(client: Client) -> Self {
+        let stream = unfold(Some(client), async |client| {
+            let client = client?;
+            match client.next_event().await {
+                Err(error)
+                    if error.kind() == ErrorKind::Closed && error.code() == Error::from(Fault::ClientClosed).code() =>
+                {
+                    None
+                }
+                Err(error) => Some((Err(error), None)),
+                Ok(event) => Some((Ok(event), Some(client))),
+            }
+        });
+        Self { stream: Box::pin(stream) }
+    }
+
+    /// The next event; `None` after the client was closed, or after an error.
+    pub async fn next(&mut self) -> Option<Result<Event>> {
+        self.stream.next().await
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<Event>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.as_mut().poll_next(context)
+    }
+}
+
+impl Inner {
+    pub(super) async fn next_event(&self) -> Result<Event> {
+        loop {
+            self.check_open()?;
+            if let Some(event) = self.take_event().await? {
+                return Ok(event);
+            }
+            let _one_at_a_time = self.pumping.lock().await;
+            if let Some(event) = self.take_event().await? {
+                return Ok(event);
+            }
+            self.turn().await?;
+        }
+    }
+
+    /// One turn of the wheel: do what is due, then wait for something.
+    async fn turn(&self) -> Result<()> {
+        let woken = self.wake.listen();
+        self.check_open()?;
+        let wait = self.do_what_is_due().await?;
+        let receive = pin!(self.transport.receive());
+        let sleep = self.clock.sleep(wait);
+        let wait = pin!(async {
+            let (woken, sleep) = (pin!(woken), pin!(sleep));
+            select(woken, sleep).await;
+        });
+        match select(receive, wait).await {
+            Either::Left((Ok(deliveries), _)) => {
+                self.trouble.store(0, Ordering::Relaxed);
+                self.take_in(&deliveries).await
+            }
+            Either::Left((Err(error), _)) if error.is_retryable() || error.kind() == ErrorKind::InvalidAnswer => {
+                self.check_open()?;
+                let backoff = self.note_trouble(&error);
+                self.clock.sleep(backoff).await;
+                Ok(())
+            }
+            Either::Left((Err(error), _)) => Err(error),
+            Either::Right(_) => Ok(()),
+        }
+    }
+
+    pub(super) async fn sync(&self, patience: Duration) -> Result<()> {
+        let _one_at_a_time = self.pumping.lock().await;
+        loop {
+            self.check_open()?;
+            let trouble = self.trouble.load(Ordering::Relaxed);
+            self.do_what_is_due().await?;
+            if self.trouble.load(Ordering::Relaxed) > trouble {
+                return Err(Fault::TransportUnreachable.into());
+            }
+            match self.receive_within(patience).await? {
+                Some(deliveries) => self.take_in(&deliveries).await?,
+                None => break,
+            }
+        }
+        self.forget_delivered().await
+    }
+
+    async fn receive_within(&self, patience: Duration) -> Result<Option<Vec<Delivery>>> {
+        let receive = pin!(self.transport.receive());
+        let sleep = pin!(self.clock.sleep(patience));
+        match select(receive, sleep).await {
+            Either::Left((deliveries, _)) => deliveries.map(Some),
+            Either::Right(_) => Ok(None),
+        }
+    }
+
+    /// Publishes, encrypts and sends what is due. Returns how long nothing else will be.
+    async fn do_what_is_due(&self) -> Result<Duration> {
+        let now = self.clock.now().as_secs();
+        let kept_up = self.kept_up.load(Ordering::Relaxed);
+        if self.upkeep_due.load(Ordering::Relaxed) || self.settings.is_upkeep_due(kept_up, now) {
+            let done = self.upkeep().await;
+            self.tolerate(done)?;
+        }
+        let next = self.run_intents().await?;
+        for _ in 0..2 {
+            match self.flush().await {
+                // The store was an older copy; with its new sessions it goes on.
+                Err(error) if error.code() == Error::from(Fault::ClientRolledBack).code() => {
+                    let done = self.upkeep().await;
+                    self.tolerate(done)?;
+                    self.run_intents().await?;
+                }
+                flushed => {
+                    self.tolerate(flushed)?;
+                    break;
+                }
+            }
+        }
+        let asked = self.ask_about_mentioned().await;
+        self.tolerate(asked)?;
+        let mut wait = Duration::from_secs(LONGEST_WAIT);
+        if let Some(next) = next {
+            wait = wait.min(Duration::from_secs(next.saturating_sub(self.clock.now().as_secs())));
+        }
+        if self.has_waiting().await? {
+            wait = wait.min(self.backoff());
+        }
+        Ok(wait)
+    }
+
+    async fn has_waiting(&self) -> Result<bool> {
+        let rows = self.store.scan(&Numbered::Outbox.all(), None, 256).await?.entries;
+        let settled = self.settled_envelopes();
+        let waiting = rows.iter().filter(|(number, _)| !settled.contains(number)).count();
+        observe::outbox(waiting);
+        Ok(waiting > 0 || self.upkeep_due.load(Ordering::Relaxed))
+    }
+
+    /// What the network hinders is tried again; anything else is the caller's to know.
+    pub(super) fn tolerate(&self, done: Result<()>) -> Result<()> {
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) if is_local(&error) => Err(error),
+            Err(error) => {
+                self.note_trouble(&error);
+                Ok(())
+            }
+        }
+    }
+
+    fn note_trouble(&self, error: &Error) -> Duration {
+        observe::trouble(error.code());
+        self.trouble.fetch_add(1, Ordering::Relaxed);
+        self.backoff()
+    }
+
+    /// Exponential, with full jitter: many clients of a server that comes back do not all come at once.
+    fn backoff(&self) -> Duration {
+        let doublings = self.trouble.load(Ordering::Relaxed).min(16);
+        let most = (FIRST_BACKOFF << doublings).min(LONGEST_BACKOFF);
+        let jitter = random::<8>().map_or(most, |bytes| u64::from_be_bytes(bytes) % most);
+        Duration::from_millis(jitter.max(50))
+    }
+
+    /// Removes envelopes that the server has from the store, where no other commit took them along.
+    pub(super) async fn forget_delivered(&self) -> Result<()> {
+        if self.settled_envelopes().is_empty() {
+            return Ok(());
+        }
+        self.transact(ForgetDelivered).await.map(|_| ())
+    }
+}
+
+struct ForgetDelivered;
+
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+impl Operation for ForgetDelivered {
+    type Output = ();
+
+    async fn plan(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
+        transaction.counters().await?.touch();
+        Ok(())
+    }
+}

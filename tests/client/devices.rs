@@ -1,0 +1,65 @@
+//! Several devices of one account.
+
+use super::world::*;
+use core::time::Duration;
+use futures_executor::block_on;
+use futures_util::future::{join, try_join};
+use undertone::client::{Client, EventKind};
+use undertone::store::MemoryStore;
+
+/// Links a new device on `store` to the account of `first`; both users see the same digits.
+pub fn link(world: &World, first: &Client, store: &MemoryStore) -> Client {
+    let builder = world.builder(store);
+    block_on(async {
+        let linking = builder.link().await.unwrap();
+        let code = linking.code().to_string().parse().unwrap();
+        let (pending, accepted) = try_join(first.link(&code), linking.accept()).await.unwrap();
+        assert_eq!(accepted.account(), first.name());
+        assert_eq!(pending.confirmation_code(), accepted.confirmation_code());
+        let (number, client) = join(pending.confirm(), accepted.finish()).await;
+        let client = client.unwrap();
+        assert_eq!(client.address().device(), number.unwrap());
+        client
+    })
+}
+
+/// SE-2: a message goes to every device of the recipient and to the sender's other ones.
+#[test]
+fn a_message_reaches_every_device() {
+    let world = World::new();
+    let (phone, bob) = (world.person("alice"), world.person("bob"));
+    let tablet = link(&world, &phone, &MemoryStore::new());
+    say(&bob, "alice", "to both");
+    assert_eq!(texts(&phone), ["to both"]);
+    assert_eq!(texts(&tablet), ["to both"]);
+
+    say(&tablet, "bob", "from the tablet");
+    assert_eq!(texts(&bob), ["from the tablet"]);
+    let copies = messages(&phone);
+    assert_eq!(copies.len(), 1);
+    assert_eq!((copies[0].sender.as_str(), copies[0].device, copies[0].conversation.as_str()), ("alice", 2, "bob"));
+    say(&phone, "alice", "a note to myself");
+    assert_eq!(messages(&tablet)[0].conversation, "alice");
+}
+
+/// SE-2: a device that is added later is found out by the server's refusal of the old list; one that is removed is not written to.
+#[test]
+fn a_device_that_comes_or_goes_is_noticed_at_the_next_message() {
+    let world = World::new();
+    let (phone, bob) = (world.person("alice"), world.person("bob"));
+    say(&bob, "alice", "one");
+    assert_eq!(texts(&phone), ["one"]);
+    let tablet = link(&world, &phone, &MemoryStore::new());
+    say(&bob, "alice", "two");
+    assert!(events(&bob).iter().any(|event| matches!(event, EventKind::DevicesChanged { added, .. } if added == &[2])));
+    block_on(bob.sync(Duration::ZERO)).unwrap();
+    assert_eq!(texts(&phone), ["two"]);
+    assert_eq!(texts(&tablet), ["two"], "the new device is told what was on its way");
+
+    block_on(phone.unlink(2)).unwrap();
+    say(&bob, "alice", "three");
+    let removed = |event: &EventKind| matches!(event, EventKind::DevicesChanged { removed, .. } if removed == &[2]);
+    assert!(events(&bob).iter().any(removed));
+    assert_eq!(texts(&phone), ["three"]);
+    assert_eq!(block_on(bob.contact("alice")).unwrap().devices, [1]);
+}

@@ -1,0 +1,6 @@
+//! What an application sees of the client, over the store and the server in memory.
+#![cfg(not(target_family = "wasm"))]
+
+mod conversations;
+mod devices;
+mod world;
