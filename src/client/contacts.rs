@@ -56,11 +56,15 @@ impl Inner {
     }
 
     pub(super) async fn mark_verified(&self, account: &str) -> Result<()> {
-        self.transact(Decide { account, decision: Decision::Verified }).await.map(|_| ())
+        self.transact(Decide { account, decision: Decision::Verified }).await?;
+        self.release_held();
+        self.wake.notify(usize::MAX);
+        Ok(())
     }
 
     pub(super) async fn accept_identity(&self, account: &str) -> Result<()> {
         self.transact(Decide { account, decision: Decision::Accept }).await?;
+        self.release_held();
         self.wake.notify(usize::MAX);
         Ok(())
     }

@@ -99,9 +99,19 @@ impl Inner {
                 self.clock.sleep(backoff).await;
                 Ok(())
             }
-            Either::Left((Err(error), _)) => Err(error),
+            Either::Left((Err(error), _)) => self.explain(error).await,
             Either::Right(_) => Ok(()),
         }
+    }
+
+    /// A server that does not know this device any more: perhaps it was removed from its account, and the account's list says so.
+    async fn explain(&self, error: Error) -> Result<()> {
+        if error.code() != Error::from(Fault::TransportLogin).code() {
+            return Err(error);
+        }
+        let asked = self.refresh_devices(self.address.name()).await;
+        self.tolerate(asked)?;
+        if self.transaction().own_device().await?.unlinked { Ok(()) } else { Err(error) }
     }
 
     pub(super) async fn sync(&self, patience: Duration) -> Result<()> {
@@ -135,9 +145,16 @@ impl Inner {
         let now = self.clock.now().as_secs();
         let kept_up = self.kept_up.load(Ordering::Relaxed);
         if self.upkeep_due.load(Ordering::Relaxed) || self.settings.is_upkeep_due(kept_up, now) {
+            let is_round = self.settings.is_upkeep_due(kept_up, now);
             let done = self.upkeep().await;
             self.tolerate(done)?;
+            // A device that slept while others were linked or removed learns of it here.
+            if is_round {
+                let asked = self.refresh_devices(self.address.name()).await;
+                self.tolerate(asked)?;
+            }
         }
+        self.retry_held(now).await?;
         let next = self.run_intents().await?;
         for _ in 0..2 {
             match self.flush().await {
@@ -148,7 +165,7 @@ impl Inner {
                     self.run_intents().await?;
                 }
                 flushed => {
-                    self.tolerate(flushed)?;
+                    self.tolerate(flushed.map(|_| ()))?;
                     break;
                 }
             }
@@ -161,6 +178,9 @@ impl Inner {
         }
         if self.has_waiting().await? {
             wait = wait.min(self.backoff());
+        }
+        if let Some(due) = self.held_until() {
+            wait = wait.min(Duration::from_secs(due.saturating_sub(self.clock.now().as_secs()).max(1)));
         }
         Ok(wait)
     }

@@ -6,6 +6,7 @@ use super::event::{Event, EventId};
 use super::events::Events;
 use super::incoming::Mentioned;
 use super::own_device::OwnDevice;
+use super::receive::Held;
 use super::record_names;
 use super::send::Sent;
 use super::transaction::Transaction;
@@ -55,6 +56,7 @@ pub(super) struct Inner {
     /// Rows of the outbox below this were there when the client opened.
     pub(super) first_own_envelope: u64,
     pub(super) mentioned: Mutex<Mentioned>,
+    pub(super) held: Mutex<Held>,
     pub(super) upkeep_due: AtomicBool,
     pub(super) kept_up: AtomicU64,
     /// How often in a row the server could not be used.

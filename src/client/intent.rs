@@ -126,7 +126,7 @@ impl Intent {
     }
 
     fn again(&self, now: u64) -> Self {
-        let wait = FIRST_WAIT.checked_shl(u32::from(self.attempts)).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+        let wait = (FIRST_WAIT << self.attempts.min(16)).min(LONGEST_WAIT);
         Self { not_before: now + wait, attempts: self.attempts.saturating_add(1), task: self.task.clone() }
     }
 }

@@ -2,12 +2,12 @@
 
 use super::event::EventKind;
 use super::handle::Inner;
-use super::intent::{Intent, Task};
+use super::intent::{Intent, Task, is_local};
 use super::observe;
 use super::record_names::Numbered;
 use super::transaction::{Operation, Transaction};
 use crate::content::MessageId;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Fault, Result};
 use crate::runtime::async_trait;
 use crate::transport::{EnvelopeId, Outbound, Verdict};
 use crate::wire::{Address, Reader, Writer};
@@ -20,6 +20,8 @@ const AT_ONCE: usize = 64;
 const FOREIGN_AGE: u64 = 15;
 /// For how many seconds an envelope waits whose device's mailbox is full.
 const FULL_MAILBOX: u64 = 30;
+/// How often in a row a longer device list is followed.
+const REDIRECTIONS: usize = 3;
 
 /// One envelope in the outbox.
 pub(super) struct OutboxRow {
@@ -68,15 +70,41 @@ struct Refused {
     stale: BTreeSet<String>,
     /// Rows that will never be taken.
     rejected: Vec<(u64, &'static str)>,
+    /// Whether some will be taken later.
+    is_waiting: bool,
+}
+
+impl Refused {
+    fn is_nothing(&self) -> bool {
+        self.stale.is_empty() && self.rejected.is_empty() && !self.is_waiting
+    }
 }
 
 impl Inner {
-    /// Hands the outbox to the server. What it takes is forgotten with the next commit.
+    /// Hands the outbox to the server. What it takes is forgotten with the next commit. True if it took all there was.
     ///
     /// # Errors
     /// `transport.*`: what was not taken stays. `store.*`.
-    pub(super) async fn flush(&self) -> Result<()> {
+    pub(super) async fn flush(&self) -> Result<bool> {
         let _one_at_a_time = self.flushing.lock().await;
+        for _ in 0..REDIRECTIONS {
+            let refused = self.hand_over_all().await?;
+            let is_all = refused.is_nothing();
+            for (row, code) in refused.rejected {
+                self.transact(Reject { row, code }).await?;
+            }
+            let mut is_moved = false;
+            for account in refused.stale {
+                is_moved |= self.redirect(&account).await?;
+            }
+            if !is_moved {
+                return Ok(is_all);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn hand_over_all(&self) -> Result<Refused> {
         let mut refused = Refused::default();
         let mut after = None;
         let mut is_witnessed = false;
@@ -95,13 +123,7 @@ impl Inner {
             }
             self.hand_over(due, &mut refused).await?;
         }
-        for (row, code) in refused.rejected {
-            self.transact(Reject { row, code }).await?;
-        }
-        for account in refused.stale {
-            self.redirect(&account).await?;
-        }
-        Ok(())
+        Ok(refused)
     }
 
     fn due(&self, rows: &[(u64, crate::crypto::Zeroizing<Vec<u8>>)]) -> Result<Vec<(u64, OutboxRow)>> {
@@ -141,29 +163,29 @@ impl Inner {
                     refused.stale.insert(account);
                 }
                 Verdict::TooLarge => refused.rejected.push((number, "transport.too_large")),
-                Verdict::MailboxFull => self.postpone(number, now + FULL_MAILBOX),
+                Verdict::MailboxFull => {
+                    self.postpone(number, now + FULL_MAILBOX);
+                    refused.is_waiting = true;
+                }
             }
         }
         observe::sent(envelopes.len());
         Ok(())
     }
 
-    /// Brings waiting envelopes to the devices that the account has now (SE-2).
-    async fn redirect(&self, account: &str) -> Result<()> {
+    /// Brings waiting envelopes to the devices that the account has now (SE-2). True if some may go on.
+    async fn redirect(&self, account: &str) -> Result<bool> {
         match self.refresh_devices(account).await {
             Ok(()) => {
                 let moved = self.transact(Redirect { account }).await?.into_inner();
                 moved.iter().for_each(|number| self.postpone(*number, 0));
-                Ok(())
+                Ok(!moved.is_empty())
             }
-            Err(error) if is_refusal(&error) => Ok(()),
+            // What the server says of the list is refused, and the application was told: the envelopes wait.
+            Err(error) if !error.is_retryable() && !is_local(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
-}
-
-fn is_refusal(error: &Error) -> bool {
-    !error.is_retryable()
 }
 
 /// Takes an envelope out that the server will never take.

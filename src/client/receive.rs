@@ -18,6 +18,7 @@ use crate::session::{DecryptedBy, TrustedIdentity};
 use crate::transport::{Delivery, EnvelopeId};
 use crate::wire::{Address, Reader, Writer};
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 /// The first byte of a sealed first message (docs/protocol.md, section 5).
 const SEALED_FIRST: u8 = 0x11;
@@ -25,8 +26,23 @@ const SEALED_FIRST: u8 = 0x11;
 const RECEIVED_AGE: u64 = 45 * 86_400;
 /// How many are recognised at most; beyond, the ratchet alone knows its own.
 const RECEIVED_MOST: u64 = 100_000;
+/// How many notes are looked at in one commit: more than a commit adds.
+const PRUNED_AT_ONCE: usize = 80;
 /// A session that was replaced for longer than this is not one of two that began at once.
 const SIMULTANEOUS: u64 = 3_600;
+
+/// How many envelopes are kept in mind that cannot be dealt with yet.
+const HELD_MOST: usize = 256;
+/// After how many seconds they are tried again, where the network was in the way.
+const HELD_WAIT: u64 = 10;
+
+/// Envelopes that wait for a decision of the user, or for the network.
+#[derive(Default)]
+pub(super) struct Held {
+    deliveries: Vec<Delivery>,
+    /// When they are tried again, in seconds; `None` waits for a decision.
+    until: Option<u64>,
+}
 
 /// What became of a batch of envelopes.
 #[derive(Default)]
@@ -85,7 +101,44 @@ impl Inner {
                 asked.insert(account);
             }
         }
+        self.hold(rest, !unreachable.is_empty());
         self.ask_about_mentioned().await
+    }
+
+    /// Keeps envelopes in mind that cannot be dealt with yet. The server keeps them too: nothing is lost if they are forgotten here.
+    fn hold(&self, deliveries: Vec<Delivery>, is_network: bool) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for delivery in deliveries {
+            if held.deliveries.len() < HELD_MOST && held.deliveries.iter().all(|known| known.id != delivery.id) {
+                held.deliveries.push(delivery);
+            }
+        }
+        if is_network {
+            held.until = Some(self.clock.now().as_secs() + HELD_WAIT);
+        }
+    }
+
+    /// When held envelopes are to be tried again, in seconds.
+    pub(super) fn held_until(&self) -> Option<u64> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).until
+    }
+
+    /// Has held envelopes tried again at once: the user decided something.
+    pub(super) fn release_held(&self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).until = Some(0);
+    }
+
+    /// Tries held envelopes again when their time has come.
+    pub(super) async fn retry_held(&self, now: u64) -> Result<()> {
+        let deliveries = {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            if held.until.is_none_or(|until| until > now) {
+                return Ok(());
+            }
+            held.until = None;
+            std::mem::take(&mut held.deliveries)
+        };
+        self.take_in(&deliveries).await
     }
 
     /// Needs the proof that what is acknowledged was committed.
@@ -315,14 +368,19 @@ impl Transaction<'_> {
         self.put(record_names::received(&mark), Vec::new());
         self.append(Numbered::ReceivedOrder, order.into_vec()).await?;
         let next = self.counters().await?.next(Numbered::ReceivedOrder);
-        if !self.is_pruned {
-            self.is_pruned = true;
-            for (number, bytes) in self.rows(Numbered::ReceivedOrder, None, 64).await? {
+        if self.is_pruned {
+            return Ok(());
+        }
+        self.is_pruned = true;
+        let is_over = |number: u64, received: u64, now: u64| {
+            now.saturating_sub(received) > RECEIVED_AGE || next.saturating_sub(number) > RECEIVED_MOST
+        };
+        for limit in [1, PRUNED_AT_ONCE] {
+            for (number, bytes) in self.rows(Numbered::ReceivedOrder, None, limit).await? {
                 let mut input = Reader::new(&bytes, Fault::RecordCorrupt);
                 let (received, hash) = (input.u64()?, input.array::<32>()?);
-                let is_old = self.now.saturating_sub(received) > RECEIVED_AGE;
-                if !is_old && next.saturating_sub(number) <= RECEIVED_MOST {
-                    break;
+                if !is_over(number, received, self.now) {
+                    return Ok(());
                 }
                 self.remove(record_names::received(hash));
                 self.remove(Numbered::ReceivedOrder.row(number));

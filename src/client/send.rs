@@ -123,7 +123,7 @@ impl Inner {
         let mut sent = queued.ok_or(Fault::ContactNoDevices)?;
         self.wake.notify(usize::MAX);
         match self.flush().await {
-            Ok(()) => sent.delivered_to_server = true,
+            Ok(is_all) => sent.delivered_to_server = is_all && sent.later == 0,
             Err(error) if is_local(&error) && error.code() != "client.rolled_back" => return Err(error),
             Err(_) => {}
         }

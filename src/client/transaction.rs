@@ -15,6 +15,9 @@ const ATTEMPTS: u32 = 200;
 /// How often a commit of unknown outcome is looked into.
 const UNKNOWN_OUTCOMES: u32 = 2;
 
+/// A new value, or none to remove the record.
+type Value = Option<Zeroizing<Vec<u8>>>;
+
 /// What an operation reads from the store and means to change in it.
 ///
 /// All reads are of one generation, and the changes are committed to that generation or not at all. What is planned here has no effect outside until it is
@@ -22,7 +25,9 @@ const UNKNOWN_OUTCOMES: u32 = 2;
 pub(super) struct Transaction<'a> {
     store: &'a SealedStore,
     generation: Option<u64>,
-    staged: BTreeMap<RecordName, Option<Zeroizing<Vec<u8>>>>,
+    staged: BTreeMap<RecordName, Value>,
+    /// What stood in the place of each change, in the order of the changes.
+    undo: Vec<(RecordName, Option<Value>)>,
     counters: Option<Counters>,
     /// The time, in seconds.
     pub(super) now: u64,
@@ -66,12 +71,17 @@ impl Transaction<'_> {
 
     /// Stages a new value.
     pub(super) fn put(&mut self, name: RecordName, value: Vec<u8>) {
-        self.staged.insert(name, Some(Zeroizing::new(value)));
+        self.stage(name, Some(Zeroizing::new(value)));
     }
 
     /// Stages a removal.
     pub(super) fn remove(&mut self, name: RecordName) {
-        self.staged.insert(name, None);
+        self.stage(name, None);
+    }
+
+    fn stage(&mut self, name: RecordName, value: Value) {
+        let before = self.staged.insert(name.clone(), value);
+        self.undo.push((name, before));
     }
 
     /// Appends a row to a numbered table; returns its number.
@@ -97,12 +107,17 @@ impl Transaction<'_> {
 
     /// What was staged so far, to go back to when a part of the operation fails.
     pub(super) fn savepoint(&self) -> Savepoint {
-        Savepoint { staged: self.staged.clone(), counters: self.counters.clone(), notes: self.notes.len() }
+        Savepoint { changes: self.undo.len(), counters: self.counters.clone(), notes: self.notes.len() }
     }
 
     /// Forgets what was staged since `savepoint`.
     pub(super) fn return_to(&mut self, savepoint: Savepoint) {
-        self.staged = savepoint.staged;
+        for (name, before) in self.undo.drain(savepoint.changes.min(self.undo.len())..).rev() {
+            match before {
+                Some(value) => self.staged.insert(name, value),
+                None => self.staged.remove(&name),
+            };
+        }
         self.counters = savepoint.counters;
         self.notes.truncate(savepoint.notes);
     }
@@ -123,9 +138,9 @@ impl Transaction<'_> {
     }
 }
 
-/// The changes staged up to some moment.
+/// How far an operation had come.
 pub(super) struct Savepoint {
-    staged: BTreeMap<RecordName, Option<Zeroizing<Vec<u8>>>>,
+    changes: usize,
     counters: Option<Counters>,
     notes: usize,
 }
@@ -188,6 +203,7 @@ impl Inner {
             store: &self.store,
             generation: None,
             staged: BTreeMap::new(),
+            undo: Vec::new(),
             counters: None,
             now: now.as_secs(),
             now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
