@@ -28,6 +28,7 @@ pub struct ClientBuilder {
     padding: Padding,
     handshake: HandshakePolicy,
     trust_clock: bool,
+    receipts: bool,
 }
 
 impl ClientBuilder {
@@ -40,6 +41,7 @@ impl ClientBuilder {
             padding: Padding::default(),
             handshake: HandshakePolicy::default(),
             trust_clock: false,
+            receipts: true,
         }
     }
 
@@ -68,6 +70,13 @@ impl ClientBuilder {
     #[must_use]
     pub const fn handshake(mut self, policy: HandshakePolicy) -> Self {
         self.handshake = policy;
+        self
+    }
+
+    /// Sends no receipts, whatever the application asks for.
+    #[must_use]
+    pub const fn without_receipts(mut self) -> Self {
+        self.receipts = false;
         self
     }
 
@@ -120,6 +129,7 @@ impl ClientBuilder {
             padding: self.padding,
             handshake: self.handshake,
             trust_clock: self.trust_clock,
+            receipts: self.receipts,
             instance: random_number()?,
         };
         let nobody = AccountKeyPair::generate(&mut SysRng)?.public().clone();

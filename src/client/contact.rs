@@ -22,12 +22,14 @@ pub(super) struct Contact {
     pub(super) changed: Option<DeviceList>,
     /// When the list was last asked for, in seconds.
     pub(super) checked: u64,
+    /// Whether this account ever wrote to it.
+    pub(super) was_written_to: bool,
 }
 
 impl Contact {
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut out = Writer::with_capacity(1024);
-        out.u8(VERSION).u64(self.checked);
+        out.u8(VERSION).u64(self.checked).flag(self.was_written_to);
         out.prefixed_long(&self.pinned.to_bytes())?.prefixed_long(&self.list.to_bytes())?;
         out.flag(self.changed.is_some());
         if let Some(changed) = &self.changed {
@@ -41,12 +43,12 @@ impl Contact {
         if input.u8()? != VERSION {
             return Err(Fault::RecordVersion.into());
         }
-        let checked = input.u64()?;
+        let (checked, was_written_to) = (input.u64()?, input.flag()?);
         let pinned = PinnedAccount::from_bytes(input.prefixed_long()?)?;
         let list = DeviceList::from_bytes(input.prefixed_long()?)?;
         let changed = if input.flag()? { Some(DeviceList::from_bytes(input.prefixed_long()?)?) } else { None };
         input.finish()?;
-        Ok(Self { pinned, list, changed, checked })
+        Ok(Self { pinned, list, changed, checked, was_written_to })
     }
 
     /// Takes the changed key for the contact's, with its devices.
@@ -121,7 +123,8 @@ impl Learn<'_> {
             Ok(list) => {
                 let mut pinned = PinnedAccount::default();
                 pinned.see(list.account());
-                transaction.put_contact(&Contact { pinned, list, changed: None, checked: transaction.now })?;
+                let contact = Contact { pinned, list, changed: None, checked: transaction.now, was_written_to: false };
+                transaction.put_contact(&contact)?;
                 Ok(Learned::UpToDate)
             }
             Err(error) => self.refuse(transaction, error).await,

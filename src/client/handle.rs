@@ -73,6 +73,7 @@ pub(super) struct Settings {
     pub(super) padding: Padding,
     pub(super) handshake: HandshakePolicy,
     pub(super) trust_clock: bool,
+    pub(super) receipts: bool,
     /// Which open client this is: a random number.
     pub(super) instance: u64,
 }

@@ -8,7 +8,7 @@ use super::own_device::{OwnDevice, random};
 use super::record_names::{self, Numbered};
 use super::send::SentRow;
 use super::transaction::{Operation, Transaction};
-use crate::content::{Body, MAX_RANGES, MessageId, MissingRange};
+use crate::content::{Body, MAX_RANGES, MessageId, MissingRange, ReceiptKind};
 use crate::error::{Error, Fault, Result};
 use crate::identity::DeviceList;
 use crate::runtime::async_trait;
@@ -55,6 +55,13 @@ pub(super) enum Task {
         /// The device.
         to: Address,
     },
+    /// Send the receipts that wait for an account.
+    SendReceipts {
+        /// The account.
+        account: String,
+        /// Which.
+        kind: ReceiptKind,
+    },
     /// Tell a device of what is new in the own device list.
     TellDevices {
         /// The device.
@@ -95,6 +102,9 @@ impl Intent {
             Task::AskForMissing { to } => to.encode(out.u8(3)),
             Task::Renew { to } => to.encode(out.u8(4)),
             Task::TellDevices { to } => to.encode(out.u8(5)),
+            Task::SendReceipts { account, kind } => {
+                out.u8(6).prefixed(account.as_bytes())?.flag(*kind == ReceiptKind::Read);
+            }
         }
         Ok(out.into_vec())
     }
@@ -119,6 +129,12 @@ impl Intent {
             3 => Task::AskForMissing { to: Address::decode(&mut input)? },
             4 => Task::Renew { to: Address::decode(&mut input)? },
             5 => Task::TellDevices { to: Address::decode(&mut input)? },
+            6 => {
+                let account =
+                    String::from_utf8(input.prefixed()?.to_vec()).map_err(|_| Error::from(Fault::RecordCorrupt))?;
+                let kind = if input.flag()? { ReceiptKind::Read } else { ReceiptKind::Delivered };
+                Task::SendReceipts { account, kind }
+            }
             _ => return Err(Fault::RecordVersion.into()),
         };
         input.finish()?;
@@ -305,6 +321,10 @@ impl RunIntents<'_> {
                 let conversation = is_own.then_some(sent.account.as_str());
                 let letter = Letter { id: *message, sent_at: sent.sent_at, conversation, body: &sent.body, place };
                 self.say(transaction, (own, own_list), to, &letter, intent, false).await
+            }
+            Task::SendReceipts { account, kind } => {
+                transaction.send_receipts(account, *kind).await?;
+                Ok(Done::Yes)
             }
             Task::TellDevices { to } => {
                 let body = Body::DeviceList(own_list.statements_after(0));

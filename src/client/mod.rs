@@ -12,6 +12,7 @@
 //! | `receive` `incoming` `inbox` | an envelope becomes a message, and goes to the application |
 //! | `intent` `failures` `peer` | what is missing is asked for, what is broken is begun anew |
 //! | `contact` `contacts` `devices` `linking` | whose devices are whose |
+//! | `receipts` | what others learn of their messages |
 //! | `prekey_upkeep` `rollback` | prekeys; a store that is an older copy |
 //! | `transaction` `record_names` `counters` | one operation, one commit |
 
@@ -34,6 +35,7 @@ mod outbox;
 mod own_device;
 mod peer;
 mod prekey_upkeep;
+mod receipts;
 mod receive;
 mod record_names;
 mod rollback;

@@ -1,6 +1,6 @@
 //! Under which names the client keeps what. One place, so that no two records can meet.
 
-use crate::content::MessageId;
+use crate::content::{MessageId, ReceiptKind};
 use crate::store::RecordName;
 use crate::wire::Address;
 
@@ -42,6 +42,15 @@ pub(super) fn link_request() -> RecordName {
 /// What is known of another account.
 pub(super) fn contact(account: &str) -> RecordName {
     RecordName::table("contact").text(account.as_bytes())
+}
+
+/// Messages of an account that the next receipt is for.
+pub(super) fn receipts(account: &str, kind: ReceiptKind) -> RecordName {
+    let number = match kind {
+        ReceiptKind::Delivered => 1,
+        ReceiptKind::Read => 2,
+    };
+    RecordName::table("receipts").text(account.as_bytes()).number(number)
 }
 
 /// The numbered streams from and to another device.

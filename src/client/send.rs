@@ -304,18 +304,34 @@ impl Send<'_> {
 
     /// Keeps the message for devices that lack it, and under its id, so that an application that sends it again sends it once.
     async fn keep(&self, transaction: &mut Transaction<'_>, devices: usize, later: usize) -> Result<Planned> {
-        let sent_at = transaction.now_ms;
-        let row = SentRow { account: self.account.to_owned(), sent_at, devices, later, body: self.body.clone() };
-        transaction.put(record_names::sent(self.id), row.to_bytes(self.id)?);
-        transaction.forget_old_messages().await?;
-        let mut order = Writer::with_capacity(24);
-        order.u64(transaction.now).bytes(&self.id.0);
-        transaction.append(Numbered::SentOrder, order.into_vec()).await?;
+        transaction.keep_sent(self.id, self.account, devices, later, self.body).await?;
+        if let Some(mut contact) = transaction.contact(self.account).await?.filter(|contact| !contact.was_written_to) {
+            contact.was_written_to = true;
+            transaction.put_contact(&contact)?;
+        }
         Ok(Planned::Queued(Sent { id: self.id, devices, later, delivered_to_server: false }))
     }
 }
 
 impl Transaction<'_> {
+    /// Stages an own message, to be sent now or later.
+    pub(super) async fn keep_sent(
+        &mut self,
+        id: MessageId,
+        account: &str,
+        devices: usize,
+        later: usize,
+        body: &Body,
+    ) -> Result<()> {
+        let row = SentRow { account: account.to_owned(), sent_at: self.now_ms, devices, later, body: body.clone() };
+        self.put(record_names::sent(id), row.to_bytes(id)?);
+        self.forget_old_messages().await?;
+        let mut order = Writer::with_capacity(24);
+        order.u64(self.now).bytes(&id.0);
+        self.append(Numbered::SentOrder, order.into_vec()).await?;
+        Ok(())
+    }
+
     /// Forgets own messages whose time is over, a few at a time.
     async fn forget_old_messages(&mut self) -> Result<()> {
         for (number, bytes) in self.rows(Numbered::SentOrder, None, 2).await? {

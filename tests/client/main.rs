@@ -3,4 +3,5 @@
 
 mod conversations;
 mod devices;
+mod receipts;
 mod world;
