@@ -125,6 +125,9 @@ pub enum SecurityKind {
     UnlistedDevice,
     /// A message came in a session that had been replaced: the peer was restored from a copy, or someone uses one.
     OldSession,
+    /// A message came for a place in a session that another message took: a copy of the peer's device is in use, or the server kept a message for longer than
+    /// this device remembers.
+    CloneEvidence,
     /// This device's store is an older copy of itself. Its sessions are being replaced.
     StoreRolledBack,
     /// A record in the store could not be read, and was replaced.
@@ -132,7 +135,7 @@ pub enum SecurityKind {
 }
 
 impl SecurityKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Replay,
         Self::FailureBurst,
         Self::Downgrade,
@@ -144,6 +147,7 @@ impl SecurityKind {
         Self::OldSession,
         Self::StoreRolledBack,
         Self::RecordLost,
+        Self::CloneEvidence,
     ];
 
     /// A word for a metric.
@@ -160,6 +164,7 @@ impl SecurityKind {
             Self::OldSession => "old_session",
             Self::StoreRolledBack => "store_rolled_back",
             Self::RecordLost => "record_lost",
+            Self::CloneEvidence => "clone_evidence",
         }
     }
 }

@@ -45,6 +45,10 @@ impl Transaction<'_> {
         };
         match error.code() {
             "handshake.replayed" => self.warn(about(SecurityEvent::of(SecurityKind::Replay, error.code()))).await?,
+            // B34, C7: what was received before is recognised by its bytes and does not come this far.
+            "message.duplicate" => {
+                self.warn(about(SecurityEvent::of(SecurityKind::CloneEvidence, error.code()))).await?;
+            }
             "handshake.no_kem" | "handshake.x3dh_not_allowed" | "message.no_post_quantum" => {
                 self.warn(about(SecurityEvent::of(SecurityKind::Downgrade, error.code()))).await?;
             }
