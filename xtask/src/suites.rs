@@ -115,7 +115,9 @@ fn core(report: &mut Report, _: &Options) {
     }
 
     report.run("examples", Verdict::Check, workspace::cargo().args(["build", "--examples", "--features", "signal"]));
-    report.run("quickstart", Verdict::Check, workspace::cargo().args(["run", "--example", "quickstart"]));
+    for example in ["quickstart", "engine"] {
+        report.run(example, Verdict::Check, workspace::cargo().args(["run", "--example", example]));
+    }
 }
 
 /// Published known answers, and our own recomputed by a program that shares nothing with the engine.
