@@ -163,9 +163,10 @@ fn store(report: &mut Report, _: &Options) {
     integration_suite(report, STORE);
 }
 
-/// The transports: the contract, and faults of the network.
+/// The transports: the contract, faults of the network, and the relay in process, over TLS, killed and stopped.
 fn transport(report: &mut Report, _: &Options) {
     integration_suite(report, TRANSPORT);
+    report.run("relay", Verdict::Tests, &mut tests("undertone-relay", ""));
 }
 
 /// The engine in WebAssembly: that it compiles for browsers, and that its unit tests and vectors pass there, in node.

@@ -139,7 +139,7 @@ impl Task {
 
     async fn connect(&self) -> Result<Socket> {
         let limit = self.route.options.request_timeout;
-        timeout(limit, self.connect_and_sign_in()).await.map_err(|elapsed| unreachable_because(elapsed))?
+        timeout(limit, self.connect_and_sign_in()).await.map_err(unreachable_because)?
     }
 
     async fn connect_and_sign_in(&self) -> Result<Socket> {
@@ -266,10 +266,7 @@ impl Connection {
     }
 
     async fn say(&mut self, message: Message, limit: Duration) -> Result<()> {
-        timeout(limit, self.socket.send(message))
-            .await
-            .map_err(|elapsed| unreachable_because(elapsed))?
-            .map_err(socket_error)
+        timeout(limit, self.socket.send(message)).await.map_err(unreachable_because)?.map_err(socket_error)
     }
 }
 

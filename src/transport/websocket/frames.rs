@@ -13,6 +13,7 @@ pub(super) struct RequestFrame {
 
 #[derive(Clone, PartialEq, Oneof)]
 #[prost(skip_debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(super) enum CallFrame {
     #[prost(message, tag = "2")]
     SignIn(SignInFrame),

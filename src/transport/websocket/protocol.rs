@@ -30,6 +30,7 @@ pub const OPEN_PATH: &str = "/v1/open";
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the transport's methods")]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Call {
     /// The first on a connection that signs in.
     SignIn { device: Address, signature: [u8; 64] },
