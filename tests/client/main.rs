@@ -2,6 +2,8 @@
 #![cfg(not(target_family = "wasm"))]
 
 mod conversations;
+mod costs;
+mod counting;
 mod devices;
 mod receipts;
 mod world;
