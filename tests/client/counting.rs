@@ -8,7 +8,6 @@ use undertone::store::{Batch, Reading, Scan, SealedStore, Store};
 use undertone::{Address, Result};
 
 /// Counts what is asked of another store. A clone is the same store with the same counts.
-#[derive(Clone)]
 pub struct Counting<S> {
     store: Arc<S>,
     counts: Arc<Mutex<Counts>>,
@@ -33,6 +32,12 @@ impl<S: Store> Counting<S> {
         *self.counts.lock().unwrap() = Counts::default();
         let done = work();
         (*self.counts.lock().unwrap(), done)
+    }
+}
+
+impl<S> Clone for Counting<S> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), counts: Arc::clone(&self.counts) }
     }
 }
 

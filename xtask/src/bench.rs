@@ -8,9 +8,17 @@ use std::path::Path;
 use std::process::Command;
 
 /// The benchmarks that hold the rows, each with the features it needs: what is compared with a peer is compared with default features.
-const BENCHMARKS: [(&str, &[&str]); 2] = [("peers", &[]), ("forgeries", &["--features", "signal"])];
+const ENGINE: [(&str, &[&str]); 2] = [("peers", &[]), ("forgeries", &["--features", "signal"])];
+/// What the client costs on top of the engine. It counts what it asks of its store, for which it needs the private floors.
+const CLIENT: [(&str, &[&str]); 1] = [("client", &["--features", "__internals"])];
 /// They write their rows to the file that this variable names.
 const ROWS: &str = "UNDERTONE_BENCH_JSON";
+
+/// Stands between the two tables of the page.
+const CLIENT_SECTION: &str = "\n## The client\n\n\
+    `cargo bench --features __internals --bench client`. Records and commits are counted by a store that counts, on every run: opening reads as many records\n\
+    with 10 000 conversations as with 10, and a message into an established conversation is one commit. The time to send is that of\n\
+    encrypting, committing and handing over to a server in the same process; on `SqliteStore` a commit waits until the disk has it.\n\n";
 
 /// Below and above these a time reads better in another unit.
 const MICROSECOND: f64 = 1e3;
@@ -24,14 +32,20 @@ struct Row {
 
 /// Runs the benchmarks, prints their table, writes it to `benches/RESULTS.md` and the rows to `json`.
 pub fn run(json: Option<&str>) -> Result<(), String> {
-    let mut rows = Vec::new();
-    for (benchmark, features) in BENCHMARKS {
-        rows.extend(measure(benchmark, features)?);
+    let (mut rows, mut tables) = (Vec::new(), Vec::new());
+    for section in [ENGINE.as_slice(), CLIENT.as_slice()] {
+        let mut of_section = Vec::new();
+        for (benchmark, features) in section {
+            of_section.extend(measure(benchmark, features)?);
+        }
+        let text = serde_json::to_string(&of_section).map_err(|error| error.to_string())?;
+        let table = table(&parse(&text)?);
+        println!("{table}");
+        tables.push(table);
+        rows.extend(of_section);
     }
     let text = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
-    let table = table(&parse(&text)?);
-    println!("{table}");
-    let page = page(&table);
+    let page = page(&tables.join(CLIENT_SECTION));
     fs::write(workspace::root().join("benches/RESULTS.md"), page)
         .map_err(|error| format!("benches/RESULTS.md: {error}"))?;
     match json {
