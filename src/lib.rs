@@ -1,6 +1,43 @@
 //! Undertone: client-side end-to-end encryption for messengers, post-quantum from the first byte.
 //!
-//! This crate is the engine: handshakes, ratchets, sessions and groups. It is *sans-IO*: no async, no clock, no store, no global randomness. A function takes the
+//! A [`Client`] is one device of one account. It keeps its state in a [`store`], reaches a server over a [`transport`], and does the rest by itself: sessions with every
+//! device of whoever is written to, several devices of one's own, delivery once and in spite of crashes, repair of what breaks.
+//!
+//! ```
+//! use undertone::client::{Client, EventKind};
+//! use undertone::store::{MemoryStore, SealedStore, StoreSecret};
+//! use undertone::transport::MemoryServer;
+//!
+//! # futures_executor::block_on(async {
+//! let server = MemoryServer::new();
+//! let store = SealedStore::open(MemoryStore::new(), StoreSecret::key([1; 32])).await?;
+//! let alice = Client::builder(store, server.transport()).open("alice").await?;
+//! let store = SealedStore::open(MemoryStore::new(), StoreSecret::key([2; 32])).await?;
+//! let bob = Client::builder(store, server.transport()).open("bob").await?;
+//!
+//! alice.send("bob", "hello").await?;
+//!
+//! let event = bob.next_event().await?;
+//! assert!(matches!(&event.kind, EventKind::Message(message) if message.sender == "alice"));
+//! bob.confirm(event.id).await?;
+//! # Ok::<(), undertone::Error>(())
+//! # })?;
+//! # Ok::<(), undertone::Error>(())
+//! ```
+//!
+//! The guide begins in `docs/guide/README.md`.
+//!
+//! | to | use |
+//! |---|---|
+//! | send, receive, link devices, compare safety numbers | [`client`]: [`Client`], [`Event`] |
+//! | keep state in a file, in memory, or in a place of one's own | [`store`] |
+//! | reach a server, in memory, over WebSocket, or in a way of one's own | [`transport`] |
+//! | say more than a text | [`content`] |
+//! | tell the time otherwise than by the system's clock | [`runtime`] |
+//!
+//! # The engine
+//!
+//! Below the client is the engine: handshakes, ratchets, sessions and groups. It is *sans-IO*: no async, no clock, no store, no global randomness. A function takes the
 //! state, the bytes, the time and a random number generator, and returns values; the application moves the bytes and keeps the records.
 //!
 //! | to | use |
@@ -95,3 +132,14 @@ pub use session::{Decrypted, DecryptedBy, Envelope, EnvelopeKind, SessionRecord,
 pub use wire::Address;
 #[cfg(feature = "signal")]
 pub use wire::signal::{DecryptionErrorMessage, PlaintextContent};
+
+/// The examples of the guide are examples of the documentation: they are compiled and run with the others.
+#[cfg(all(doctest, feature = "sqlite"))]
+mod guide {
+    #[doc = include_str!("../README.md")]
+    #[doc = include_str!("../docs/guide/getting-started.md")]
+    #[doc = include_str!("../docs/guide/concepts.md")]
+    #[doc = include_str!("../docs/guide/stores.md")]
+    #[doc = include_str!("../docs/guide/transports.md")]
+    struct Guide;
+}

@@ -20,6 +20,19 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 /// How a client is to be opened; see [`Client::builder`].
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// use undertone::{content::Padding, identity::TrustPolicy};
+///
+/// let carol = Client::builder(store(3).await?, server.transport())
+///     .trust(TrustPolicy::Warn)
+///     .padding(Padding::Padme)
+///     .open("carol")
+///     .await?;
+/// assert_eq!(carol.name(), "carol");
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 pub struct ClientBuilder {
     pub(super) store: SealedStore,
     pub(super) transport: Arc<dyn Transport>,

@@ -10,6 +10,16 @@ use crate::runtime::async_trait;
 use core::fmt;
 
 /// What is known of an account.
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// # use undertone::identity::Verification;
+/// alice.send("bob", "hello").await?;
+/// let contact: ContactInfo = alice.contact("bob").await?;
+/// assert_eq!((contact.did, contact.devices), (bob.did(), vec![1]));
+/// assert_eq!(contact.verification, Verification::Unverified);
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ContactInfo {
     /// The account's name.

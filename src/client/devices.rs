@@ -12,6 +12,13 @@ use crate::identity::{DeviceList, NewDevice};
 use crate::runtime::async_trait;
 
 /// The own account's devices.
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// let devices: OwnDevices = alice.devices().await?;
+/// assert_eq!(devices, OwnDevices { this: 1, all: vec![1], holds_account_key: true });
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnDevices {
     /// This device's number.

@@ -11,6 +11,16 @@ const VERSION: u8 = 1;
 /// Something that happened, to be confirmed with [`Client::confirm`](super::Client::confirm) once the application has taken care of it.
 ///
 /// An event that was not confirmed is told again after a restart, with the same id.
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// alice.send("bob", "hello").await?;
+/// let event: Event = bob.next_event().await?;
+/// assert!(matches!(event.kind, EventKind::Message(_)));
+/// assert!(bob.confirm(event.id).await?);
+/// assert!(!bob.confirm(event.id).await?, "it was confirmed before");
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct Event {
     /// Its number, which no other event of this device has.
@@ -20,10 +30,29 @@ pub struct Event {
 }
 
 /// Names an event of this device, for good.
+///
+/// ```
+/// use undertone::client::EventId;
+///
+/// // An application may keep the last one that it took care of.
+/// assert!(EventId(7) < EventId(8));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(pub u64);
 
 /// What happened.
+///
+/// ```
+/// use undertone::client::EventKind;
+///
+/// let notice = |kind: &EventKind| match kind {
+///     EventKind::Message(message) => format!("{} wrote", message.sender),
+///     EventKind::IdentityChanged { account, blocked: true } => format!("Compare the safety number with {account} before you write."),
+///     EventKind::Unlinked => "This device was removed from your account.".to_owned(),
+///     _ => String::new(),
+/// };
+/// assert!(notice(&EventKind::Unlinked).contains("removed"));
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -72,6 +101,17 @@ pub enum EventKind {
 }
 
 /// A message, with all that is certain about where it came from: one is never told without the other (B38).
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// alice.send("bob", "hello").await?;
+/// let EventKind::Message(message) = bob.next_event().await?.kind else { panic!("a message was sent") };
+/// // Where it belongs on the screen: with whom, and from which side.
+/// assert_eq!((message.conversation.as_str(), message.sender == bob.name()), ("alice", false));
+/// // Neither names nor what it says get into a log.
+/// assert!(!format!("{message:?}").contains("alice"));
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct Message {
     /// The account that sent it; one's own, for what another own device sent.
@@ -91,6 +131,18 @@ pub struct Message {
 }
 
 /// Something of consequence to security.
+///
+/// ```
+/// use undertone::client::{EventKind, SecurityEvent, SecurityKind};
+///
+/// let event = SecurityEvent {
+///     kind: SecurityKind::Downgrade,
+///     account: Some("bob".to_owned()),
+///     device: Some(1),
+///     code: "handshake.no_kem".to_owned(),
+/// };
+/// assert_eq!(format!("{:?}", EventKind::Security(event)), "SecurityEvent(Downgrade, handshake.no_kem)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecurityEvent {
     /// What it is.
@@ -104,6 +156,13 @@ pub struct SecurityEvent {
 }
 
 /// What a [`SecurityEvent`] is about.
+///
+/// ```
+/// use undertone::client::SecurityKind;
+///
+/// let concerns_the_user = |kind| matches!(kind, SecurityKind::StoreRolledBack | SecurityKind::Downgrade);
+/// assert!(concerns_the_user(SecurityKind::StoreRolledBack));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SecurityKind {
@@ -135,7 +194,7 @@ pub enum SecurityKind {
 }
 
 impl SecurityKind {
-    const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Replay,
         Self::FailureBurst,
         Self::Downgrade,

@@ -24,6 +24,17 @@ const FIRST_BACKOFF: u64 = 500;
 const LONGEST_BACKOFF: u64 = 60_000;
 
 /// A client's events, one after the other; see [`Client::events`].
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// alice.send("bob", "hello").await?;
+/// let mut events: Events = bob.events();
+/// let event = events.next().await.expect("the client is open")?;
+/// bob.confirm(event.id).await?;
+/// bob.close().await?;
+/// assert!(events.next().await.is_none());
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 pub struct Events {
     #[cfg(not(target_family = "wasm"))]
     stream: Pin<Box<dyn Stream<Item = Result<Event>> + Send>>,

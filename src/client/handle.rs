@@ -32,6 +32,17 @@ const CLOCK_TOLERANCE: u64 = 86_400;
 ///
 /// It may be cloned and used from many tasks at once, and several processes may open one store. It starts no task of its own: what comes in is taken in while
 /// [`next_event`](Self::next_event), [`events`](Self::events) or [`sync`](Self::sync) is awaited.
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// let sent = alice.send("bob", "hello").await?;
+/// let event = bob.next_event().await?;
+/// let EventKind::Message(message) = &event.kind else { panic!("a message was sent") };
+/// assert_eq!((message.sender.as_str(), message.id), ("alice", sent.id));
+/// assert_eq!(message.body, Body::from("hello"));
+/// assert!(bob.confirm(event.id).await?);
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 #[derive(Clone)]
 pub struct Client {
     pub(super) inner: Arc<Inner>,
@@ -128,6 +139,18 @@ impl Client {
     ///
     /// # Errors
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_clients.txt")]
+    /// use undertone::content::MessageId;
+    /// let id = MessageId::random(&mut getrandom::SysRng)?;
+    /// alice.send_as("bob", id, "hello").await?;
+    /// alice.send_as("bob", id, "hello").await?;
+    /// bob.sync(core::time::Duration::ZERO).await?;
+    /// assert!(bob.ready_event().await?.is_some());
+    /// assert!(bob.ready_event().await?.is_none());
+    #[doc = include_str!("../../docs/examples/end.txt")]
+    /// ```
     #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn send_as(&self, account: &str, id: MessageId, body: impl Into<Body>) -> Result<Sent> {
         self.check_open()?;
@@ -213,6 +236,17 @@ impl Client {
     ///
     /// # Errors
     /// As [`contact`](Self::contact); `fingerprint.*` for a code that is malformed or of another version.
+    ///
+    /// ```
+    #[doc = include_str!("../../docs/examples/two_clients.txt")]
+    /// # use undertone::identity::Verification;
+    /// alice.send("bob", "hello").await?;
+    /// # bob.next_event().await?;
+    /// let on_bobs_screen = bob.safety_number("alice").await?.to_scan();
+    /// assert!(alice.verify_scan("bob", &on_bobs_screen).await?);
+    /// assert_eq!(alice.contact("bob").await?.verification, Verification::Verified);
+    #[doc = include_str!("../../docs/examples/end.txt")]
+    /// ```
     #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn verify_scan(&self, account: &str, scan: &[u8]) -> Result<bool> {
         self.check_open()?;

@@ -26,12 +26,38 @@ const ANSWER: u8 = 2;
 const COMPLETION: u8 = 3;
 
 /// A new device that shows its code; see [`ClientBuilder::link`]. It is in the store: after a crash, [`ClientBuilder::link`] goes on where it was.
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// use futures_util::future::{join, try_join};
+///
+/// let linking: Linking = Client::builder(store(3).await?, server.transport()).link().await?;
+/// let scanned = linking.code().to_string().parse()?;
+/// let (pending, accepted) = try_join(alice.link(&scanned), linking.accept()).await?;
+/// assert_eq!(accepted.account(), "alice");
+/// # drop(pending);
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 pub struct Linking {
     inner: Inner,
     state: State,
 }
 
 /// A new device whose offer has come: the user compares the digits, then it [finishes](Self::finish).
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// # use futures_util::future::{join, try_join};
+/// #
+/// # let linking: Linking = Client::builder(store(3).await?, server.transport()).link().await?;
+/// # let scanned = linking.code().to_string().parse()?;
+/// # let (pending, accepted) = try_join(alice.link(&scanned), linking.accept()).await?;
+/// // On the new device:
+/// println!("Does {} show {} too?", accepted.account(), accepted.confirmation_code());
+/// let (number, tablet) = join(pending.confirm(), accepted.finish()).await;
+/// assert_eq!(tablet?.address().device(), number?);
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 pub struct AcceptedLink {
     inner: Inner,
     acceptance: Box<LinkAcceptance>,
@@ -40,6 +66,22 @@ pub struct AcceptedLink {
 }
 
 /// A device that answered a code: the user compares the digits, then it [confirms](Self::confirm).
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// # use futures_util::future::{join, try_join};
+/// #
+/// # let linking: Linking = Client::builder(store(3).await?, server.transport()).link().await?;
+/// # let scanned = linking.code().to_string().parse()?;
+/// # let (pending, accepted) = try_join(alice.link(&scanned), linking.accept()).await?;
+/// // On the device that holds the account key:
+/// println!("Does the new device show {} too?", pending.confirmation_code());
+/// # assert_eq!(pending.confirmation_code(), accepted.confirmation_code());
+/// let (number, tablet) = join(pending.confirm(), accepted.finish()).await;
+/// assert_eq!(alice.devices().await?.all, [1, number?]);
+/// # tablet?;
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 pub struct PendingLink {
     client: Client,
     invitation: Invitation,

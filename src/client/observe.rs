@@ -77,3 +77,30 @@ pub(super) fn trouble(code: &'static str) {
     counter!("undertone_network_errors_total", "code" => code).increment(1);
     tracing::debug!(code, "the server could not be used; trying again later");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SecurityKind;
+    use std::collections::BTreeSet;
+
+    const GUIDE: &str = include_str!("../../docs/guide/observability.md");
+
+    fn metrics(text: &str) -> BTreeSet<&str> {
+        let words = text.split(|one: char| !(one.is_ascii_lowercase() || one == '_'));
+        words.filter(|word| word.starts_with("undertone_")).collect()
+    }
+
+    #[test]
+    fn the_guide_lists_every_metric_and_no_other() {
+        let source = include_str!("observe.rs").split("mod tests").next().unwrap();
+        assert_eq!(metrics(source), metrics(GUIDE));
+    }
+
+    #[test]
+    fn the_guide_explains_every_security_event() {
+        for kind in SecurityKind::ALL {
+            let row = format!("| `{kind:?}` | `{}` |", kind.word());
+            assert!(GUIDE.contains(&row), "{row}");
+        }
+    }
+}

@@ -26,6 +26,16 @@ const FETCHES: usize = 3;
 /// What became of a message that was sent.
 ///
 /// It is durable: what the server does not have yet is handed over when it can be reached.
+///
+/// ```
+#[doc = include_str!("../../docs/examples/two_clients.txt")]
+/// let sent: Sent = alice.send("bob", "hello").await?;
+/// assert_eq!((sent.devices, sent.later, sent.delivered_to_server), (1, 0, true));
+///
+/// server.set_reachable(false);
+/// assert!(!alice.send("bob", "later").await?.delivered_to_server);
+#[doc = include_str!("../../docs/examples/end.txt")]
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The message's name.
