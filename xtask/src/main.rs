@@ -2,6 +2,7 @@
 
 mod bench;
 mod counts;
+mod errors;
 mod machine;
 mod requirements;
 mod rust_source;
@@ -19,6 +20,7 @@ cargo xtask TASK
   test [SUITE…] [--schedules N]   run every suite, or those named: core, vectors, interop, properties, wasm
   structure                       check the order of the floors, the names and the sizes of the source files
   trace [--check]                 write docs/requirements.md, or check that it is up to date and nothing is open
+  errors [--check]                write docs/guide/errors.md from the table of errors, or check that it is up to date
   bench [--json FILE]             run the benchmarks beside their peers, write benches/RESULTS.md";
 
 fn main() -> ExitCode {
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
         ["structure"] => structure::run(),
         ["trace"] => trace::write(),
         ["trace", "--check"] => trace::check(),
+        ["errors"] => errors::write(),
+        ["errors", "--check"] => errors::check(),
         ["bench"] => bench::run(None),
         ["bench", "--json", file] => bench::run(Some(file)),
         [] | ["help" | "--help" | "-h"] => {

@@ -2,7 +2,7 @@
 
 use crate::counts::Counts;
 use crate::step::{Report, Verdict};
-use crate::{machine, structure, trace, workspace};
+use crate::{errors, machine, structure, trace, workspace};
 use std::process::Command;
 use std::time::Duration;
 
@@ -87,6 +87,7 @@ fn core(report: &mut Report, _: &Options) {
     report.run("format", Verdict::Check, workspace::cargo().args(["fmt", "--all", "--check"]));
     report.check("structure", structure::run);
     report.check("requirements", trace::check);
+    report.check("table of errors", errors::check);
     if let Some(mut deny) = machine::cargo_deny(report) {
         deny.args(["check", "licenses", "bans", "sources"]);
         report.run("licences, bans, sources", Verdict::Check, &mut deny);
