@@ -23,6 +23,8 @@ const ASKS: u32 = 6;
 /// The wait between two tries, in seconds, doubled each time.
 const FIRST_WAIT: u64 = 30;
 const LONGEST_WAIT: u64 = 6 * 3600;
+/// A number that no stream has, for they are odd: what asks for it lacks everything.
+const NO_STREAM: u64 = 2;
 /// How many are done in one commit.
 const AT_ONCE: usize = 64;
 
@@ -364,7 +366,7 @@ impl RunIntents<'_> {
             Task::Renew { to } => {
                 let peer = transaction.peer(to).await?;
                 let (stream, mut missing) =
-                    peer.newest().map_or((0, Vec::new()), |incoming| (incoming.stream, incoming.missing()));
+                    peer.newest().map_or((NO_STREAM, Vec::new()), |incoming| (incoming.stream, incoming.missing()));
                 // What came after the last one that is here is not known: everything from there on.
                 missing.truncate(MAX_RANGES - 1);
                 missing.push((peer.newest().map_or(1, super::peer::Incoming::next), u64::MAX));

@@ -90,7 +90,9 @@ impl Transaction<'_> {
         };
         let mut content = Content::new(letter.id, letter.sent_at, letter.body.clone());
         content.conversation = letter.conversation.map(str::to_owned);
-        (content.stream, content.sequence) = (peer.stream, sequence);
+        // What is only about the streams stands in none (docs/content.md).
+        content.stream = if sequence == 0 { 0 } else { peer.stream };
+        content.sequence = sequence;
         content.acknowledged =
             peer.newest().map(|incoming| Acknowledged { stream: incoming.stream, up_to: incoming.up_to });
         content.device_list = Some((own_list.number(), own_list.hash()));
