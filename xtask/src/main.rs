@@ -17,7 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask TASK
 
-  test [SUITE…] [--schedules N]   run every suite, or those named: core, vectors, interop, properties, wasm
+  test [SUITE…] [--schedules N]   run every suite, or those named
   structure                       check the order of the floors, the names and the sizes of the source files
   trace [--check]                 write docs/requirements.md, or check that it is up to date and nothing is open
   errors [--check]                write docs/guide/errors.md from the table of errors, or check that it is up to date
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(None),
         ["bench", "--json", file] => bench::run(Some(file)),
         [] | ["help" | "--help" | "-h"] => {
-            println!("{USAGE}");
+            println!("{USAGE}\n\nThe suites are {}.", suites::all_names());
             Ok(())
         }
         _ => Err(format!("cannot read these arguments\n\n{USAGE}")),

@@ -51,6 +51,11 @@ pub fn run(arguments: &[&str]) -> Result<(), String> {
     if sum.failed == 0 { Ok(()) } else { Err(String::new()) }
 }
 
+/// The names of all suites, for people.
+pub fn all_names() -> String {
+    SUITES.map(|(name, _)| name).join(", ")
+}
+
 /// A suite that ran nothing has failed.
 fn run_suite(name: &str, suite: Suite, options: &Options) -> Report {
     let mut report = Report::new(name);
@@ -72,8 +77,7 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Vec<&'a str>, Options), String> {
         } else if SUITES.iter().any(|(name, _)| *name == argument) {
             names.push(argument);
         } else {
-            let known: Vec<&str> = SUITES.iter().map(|(name, _)| *name).collect();
-            return Err(format!("there is no suite {argument}; the suites are {}", known.join(", ")));
+            return Err(format!("there is no suite {argument}; the suites are {}", all_names()));
         }
     }
     Ok((names, options))
