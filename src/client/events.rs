@@ -151,7 +151,7 @@ impl Inner {
         }
     }
 
-    /// Publishes, encrypts and sends what is due. Returns how long nothing else will be.
+    /// I12: publishes, encrypts and sends what is due. Returns how long nothing else will be.
     async fn do_what_is_due(&self) -> Result<Duration> {
         let now = self.clock.now().as_secs();
         let kept_up = self.kept_up.load(Ordering::Relaxed);
