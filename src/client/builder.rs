@@ -161,7 +161,7 @@ impl ClientBuilder {
             wake: event_listener::Event::new(),
             first_own_envelope: 0,
             mentioned: Mutex::default(),
-            held: Mutex::default(),
+            held_until: Mutex::new(Some(0)),
             upkeep_due: AtomicBool::new(true),
             kept_up: AtomicU64::new(0),
             trouble: AtomicU32::new(0),

@@ -6,7 +6,6 @@ use super::event::{Event, EventId};
 use super::events::Events;
 use super::incoming::Mentioned;
 use super::own_device::OwnDevice;
-use super::receive::Held;
 use super::record_names;
 use super::send::Sent;
 use super::transaction::Transaction;
@@ -27,6 +26,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// For how many seconds the clock may go back.
 const CLOCK_TOLERANCE: u64 = 86_400;
+
+/// How many seconds ago `then` was. A time far ahead was noted while the clock was wrong, and counts as long ago: nothing waits for it to come again.
+pub(super) const fn age(now: u64, then: u64) -> u64 {
+    if then > now.saturating_add(CLOCK_TOLERANCE) { u64::MAX } else { now.saturating_sub(then) }
+}
 
 /// One device of one account: sends to people, tells what comes from them, and keeps everything in its store.
 ///
@@ -67,7 +71,8 @@ pub(super) struct Inner {
     /// Rows of the outbox below this were there when the client opened.
     pub(super) first_own_envelope: u64,
     pub(super) mentioned: Mutex<Mentioned>,
-    pub(super) held: Mutex<Held>,
+    /// When held envelopes are tried again, in seconds; `None` waits for a decision.
+    pub(super) held_until: Mutex<Option<u64>>,
     pub(super) upkeep_due: AtomicBool,
     pub(super) kept_up: AtomicU64,
     /// How often in a row the server could not be used.
@@ -185,7 +190,7 @@ impl Client {
     /// Says that the application has taken care of an event: it will not be told again. False if it was confirmed before, by whatever process.
     ///
     /// # Errors
-    /// `store.*`, `client.closed`.
+    /// `event.unknown`, `store.*`, `client.closed`.
     #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn confirm(&self, event: EventId) -> Result<bool> {
         self.check_open()?;

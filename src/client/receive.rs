@@ -31,17 +31,20 @@ const PRUNED_AT_ONCE: usize = 80;
 /// A session that was replaced for longer than this is not one of two that began at once.
 const SIMULTANEOUS: u64 = 3_600;
 
-/// How many envelopes are kept in mind that cannot be dealt with yet.
-const HELD_MOST: usize = 256;
+/// How many envelopes are kept that cannot be dealt with yet; those beyond are for their senders to send again.
+const HELD_MOST: u64 = 512;
 /// After how many seconds they are tried again, where the network was in the way.
 const HELD_WAIT: u64 = 10;
+/// How many of them are tried in one commit.
+const HELD_AT_ONCE: usize = 64;
 
-/// Envelopes that wait for a decision of the user, or for the network.
-#[derive(Default)]
-pub(super) struct Held {
-    deliveries: Vec<Delivery>,
-    /// When they are tried again, in seconds; `None` waits for a decision.
-    until: Option<u64>,
+/// An envelope that came from the server, or that was held before.
+#[derive(Clone)]
+struct Arrival {
+    id: EnvelopeId,
+    bytes: Vec<u8>,
+    /// Its row in the table of held ones.
+    row: Option<u64>,
 }
 
 /// What became of a batch of envelopes.
@@ -49,6 +52,8 @@ pub(super) struct Held {
 pub(super) struct Received {
     /// To be forgotten by the server.
     pub(super) settled: Vec<EnvelopeId>,
+    /// Rows of held envelopes that need not be tried again now.
+    tried: BTreeSet<u64>,
     /// To be tried again once more is known of these accounts.
     pub(super) lookups: BTreeSet<String>,
     /// Whether a prekey was used up.
@@ -58,10 +63,10 @@ pub(super) struct Received {
 /// Reads envelopes.
 struct Receive<'a> {
     inner: &'a Inner,
-    deliveries: &'a [Delivery],
+    arrivals: &'a [Arrival],
     /// Accounts that were asked about: what is still not known of them is refused.
     asked: &'a BTreeSet<String>,
-    /// Accounts that could not be asked about: what depends on them stays with the server.
+    /// Accounts that could not be asked about: what depends on them is held.
     unreachable: &'a BTreeSet<String>,
 }
 
@@ -71,74 +76,85 @@ pub(super) enum Read {
     Settled,
     /// Its sender is to be asked about first.
     Lookup(String),
-    /// It cannot be dealt with before the user has decided something: the server keeps it.
+    /// It cannot be dealt with before the user has decided something, or the network is there.
     Held,
 }
 
 impl Inner {
     /// Reads envelopes and has the server forget those that were dealt with.
     pub(super) async fn take_in(&self, deliveries: &[Delivery]) -> Result<()> {
+        let arrival = |delivery: &Delivery| Arrival { id: delivery.id, bytes: delivery.bytes.clone(), row: None };
+        self.read_all(deliveries.iter().map(arrival).collect()).await?;
+        self.ask_about_mentioned().await
+    }
+
+    async fn read_all(&self, mut rest: Vec<Arrival>) -> Result<()> {
         let (mut asked, mut unreachable) = (BTreeSet::new(), BTreeSet::new());
-        let mut rest = deliveries.to_vec();
         for _ in 0..3 {
-            let receive = Receive { inner: self, deliveries: &rest, asked: &asked, unreachable: &unreachable };
+            let receive = Receive { inner: self, arrivals: &rest, asked: &asked, unreachable: &unreachable };
             let received = self.transact(receive).await?;
-            let lookups = received.output().lookups.clone();
+            let (lookups, tried) = (received.output().lookups.clone(), received.output().tried.clone());
             if received.output().used_prekeys {
                 self.upkeep_due.store(true, std::sync::atomic::Ordering::Relaxed);
             }
             let settled = self.acknowledge(received).await?;
-            rest.retain(|delivery| !settled.contains(&delivery.id));
+            rest.retain(|arrival| match arrival.row {
+                Some(row) => !tried.contains(&row),
+                None => !settled.contains(&arrival.id),
+            });
             if lookups.is_empty() || rest.is_empty() {
                 break;
             }
             for account in lookups {
                 match self.refresh_devices(&account).await {
                     Err(error) if is_local(&error) => return Err(error),
-                    Err(error) if error.is_retryable() => drop(unreachable.insert(account.clone())),
+                    Err(error) if error.is_retryable() => {
+                        self.retry_held_at(self.clock.now().as_secs() + HELD_WAIT);
+                        unreachable.insert(account.clone());
+                    }
                     _ => {}
                 }
                 asked.insert(account);
             }
         }
-        self.hold(rest, !unreachable.is_empty());
-        self.ask_about_mentioned().await
-    }
-
-    /// Keeps envelopes in mind that cannot be dealt with yet. The server keeps them too: nothing is lost if they are forgotten here.
-    fn hold(&self, deliveries: Vec<Delivery>, is_network: bool) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        for delivery in deliveries {
-            if held.deliveries.len() < HELD_MOST && held.deliveries.iter().all(|known| known.id != delivery.id) {
-                held.deliveries.push(delivery);
-            }
-        }
-        if is_network {
-            held.until = Some(self.clock.now().as_secs() + HELD_WAIT);
-        }
+        Ok(())
     }
 
     /// When held envelopes are to be tried again, in seconds.
     pub(super) fn held_until(&self) -> Option<u64> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).until
+        *self.held_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has held envelopes tried again at once: the user decided something.
     pub(super) fn release_held(&self) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).until = Some(0);
+        self.retry_held_at(0);
+    }
+
+    fn retry_held_at(&self, time: u64) {
+        let mut until = self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = Some(until.map_or(time, |known| known.min(time)));
     }
 
     /// Tries held envelopes again when their time has come.
     pub(super) async fn retry_held(&self, now: u64) -> Result<()> {
-        let deliveries = {
-            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            if held.until.is_none_or(|until| until > now) {
-                return Ok(());
+        if self.held_until().is_none_or(|until| until > now) {
+            return Ok(());
+        }
+        *self.held_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut after = None;
+        loop {
+            let rows = self.store.scan(&Numbered::Held.all(), after, HELD_AT_ONCE).await?.entries;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            after = Some(*last);
+            let arrivals = rows
+                .iter()
+                .map(|(row, bytes)| Arrival { id: EnvelopeId([0; 16]), bytes: bytes.to_vec(), row: Some(*row) })
+                .collect();
+            if let Err(error) = self.read_all(arrivals).await {
+                self.release_held();
+                return Err(error);
             }
-            held.until = None;
-            std::mem::take(&mut held.deliveries)
-        };
-        self.take_in(&deliveries).await
+        }
     }
 
     /// Needs the proof that what is acknowledged was committed.
@@ -163,32 +179,42 @@ impl Operation for Receive<'_> {
     async fn plan(&mut self, transaction: &mut Transaction<'_>) -> Result<Received> {
         let own = transaction.own_device_in_use().await?;
         let mut received = Received::default();
-        for delivery in self.deliveries {
-            let mark = transaction.keyed_hash("received", &[&delivery.bytes]);
-            if transaction.get(&record_names::received(&mark)).await?.is_some() {
+        for arrival in self.arrivals {
+            let mark = transaction.keyed_hash("received", &[&arrival.bytes]);
+            if let Some(row) = arrival.row {
+                if transaction.get(&Numbered::Held.row(row)).await?.is_none() {
+                    received.tried.insert(row);
+                    continue;
+                }
+            } else if transaction.get(&record_names::received(&mark)).await?.is_some() {
                 // Redelivery after a crash between commit and acknowledgement: neither a failure nor news.
                 transaction.notes.push(Note::Redelivered);
-                received.settled.push(delivery.id);
+                received.settled.push(arrival.id);
                 continue;
             }
             let savepoint = transaction.savepoint();
-            match self.read(transaction, &own, &delivery.bytes, &mut received).await {
-                Ok(Read::Settled) => {
-                    transaction.mark_received(mark).await?;
-                    received.settled.push(delivery.id);
-                }
+            match self.read(transaction, &own, &arrival.bytes, &mut received).await {
+                Ok(Read::Settled) => transaction.settle(arrival, mark, &mut received).await?,
                 Ok(Read::Lookup(account)) => {
                     transaction.return_to(savepoint);
                     received.lookups.insert(account);
                 }
-                Ok(Read::Held) => transaction.return_to(savepoint),
+                Ok(Read::Held) => {
+                    transaction.return_to(savepoint);
+                    match arrival.row {
+                        Some(row) => drop(received.tried.insert(row)),
+                        None => {
+                            transaction.hold(&arrival.bytes).await?;
+                            transaction.settle(arrival, mark, &mut received).await?;
+                        }
+                    }
+                }
                 Err(failure) if is_local(&failure.error) => return Err(failure.error),
                 Err(failure) => {
                     // I6: what does not authenticate changes a counter and nothing else.
                     transaction.return_to(savepoint);
                     transaction.note_failure(&failure).await?;
-                    transaction.mark_received(mark).await?;
-                    received.settled.push(delivery.id);
+                    transaction.settle(arrival, mark, &mut received).await?;
                 }
             }
         }
@@ -359,6 +385,32 @@ impl Transaction<'_> {
     pub(super) async fn prekeys(&mut self) -> Result<Prekeys<Undertone>> {
         let stored = self.get(&record_names::prekeys()).await?.ok_or(Fault::RecordCorrupt)?;
         Prekeys::from_bytes(&stored)
+    }
+
+    /// An envelope needs no more to be done for it.
+    async fn settle(&mut self, arrival: &Arrival, mark: [u8; 32], received: &mut Received) -> Result<()> {
+        match arrival.row {
+            Some(row) => {
+                self.remove(Numbered::Held.row(row));
+                received.tried.insert(row);
+                Ok(())
+            }
+            None => {
+                received.settled.push(arrival.id);
+                self.mark_received(mark).await
+            }
+        }
+    }
+
+    /// I2: keeps an envelope that cannot be dealt with yet, so that the server may forget it and nobody else's mail waits behind it. Beyond the bound it is a message
+    /// that is missing, and will be asked for.
+    async fn hold(&mut self, bytes: &[u8]) -> Result<()> {
+        let oldest = self.rows(Numbered::Held, None, 1).await?.first().map(|(number, _)| *number);
+        let next = self.counters().await?.next(Numbered::Held);
+        if next.saturating_sub(oldest.unwrap_or(next)) < HELD_MOST {
+            self.append(Numbered::Held, bytes.to_vec()).await?;
+        }
+        Ok(())
     }
 
     /// Notes that an envelope was dealt with, and forgets the oldest notes, a few at a time.

@@ -106,6 +106,8 @@ pub(super) enum Numbered {
     ReceivedOrder,
     /// Own messages, oldest first.
     SentOrder,
+    /// Envelopes that came and cannot be dealt with yet.
+    Held,
 }
 
 impl Numbered {
@@ -122,6 +124,7 @@ impl Numbered {
             Self::Intents => "intent",
             Self::ReceivedOrder => "received-order",
             Self::SentOrder => "sent-order",
+            Self::Held => "held",
         })
     }
 
