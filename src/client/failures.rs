@@ -4,6 +4,7 @@
 //! keep each other busy.
 
 use super::event::{SecurityEvent, SecurityKind};
+use super::handle::age;
 use super::intent::{Intent, Task};
 use super::observe::Note;
 use super::peer::Peer;
@@ -61,7 +62,7 @@ impl Transaction<'_> {
             return Ok(());
         }
         let mut failures = self.failures().await?;
-        if self.now.saturating_sub(failures.since) > WINDOW {
+        if age(self.now, failures.since) > WINDOW {
             (failures.since, failures.count) = (self.now, 0);
         }
         failures.count = failures.count.saturating_add(1);
@@ -71,7 +72,7 @@ impl Transaction<'_> {
         match suspect {
             Some(device) => self.suspect(device, error).await?,
             None if error.code() == Error::from(Fault::NoSession).code()
-                && self.now.saturating_sub(failures.searched) > WINDOW =>
+                && age(self.now, failures.searched) > WINDOW =>
             {
                 failures.searched = self.now;
                 self.mend_lost_sessions().await?;
@@ -90,8 +91,8 @@ impl Transaction<'_> {
     async fn suspect(&mut self, device: &Address, error: &Error) -> Result<()> {
         let mut peer = self.peer(device).await?;
         peer.repair.failures = peer.repair.failures.saturating_add(1);
-        // A first message for a prekey that is gone cannot be read by trying again, and its sender does not know.
-        let is_hopeless = error.kind() == ErrorKind::UnknownPrekey;
+        // A message for a prekey or a session that is gone cannot be read by trying again, and its sender does not know.
+        let is_hopeless = matches!(error.kind(), ErrorKind::UnknownPrekey | ErrorKind::NoSession);
         if is_hopeless || peer.repair.failures >= FAILURES {
             self.renew(&mut peer).await?;
         }
@@ -118,7 +119,7 @@ impl Transaction<'_> {
     /// Has a new session begun, unless one was lately.
     pub(super) async fn renew(&mut self, peer: &mut Peer) -> Result<()> {
         let repair = &mut peer.repair;
-        let since = self.now.saturating_sub(repair.renewed);
+        let since = age(self.now, repair.renewed);
         if repair.renewed != 0 && since > LONGEST_BETWEEN_RENEWALS {
             repair.renewals = 0;
         }

@@ -2,7 +2,7 @@
 
 use super::contact::Learned;
 use super::event::{EventKind, Message, SecurityEvent, SecurityKind};
-use super::handle::Inner;
+use super::handle::{Inner, age};
 use super::intent::{Intent, Task, is_local};
 use super::observe::Note;
 use super::own_device::OwnDevice;
@@ -141,7 +141,7 @@ impl Transaction<'_> {
 
     /// Sends again what a device lacks, not more often than every few seconds: two devices that cannot understand each other do not talk each other to death.
     async fn answer(&mut self, peer: &mut Peer, stream: u64, missing: &[MissingRange]) -> Result<()> {
-        if peer.repair.answered != 0 && self.now.saturating_sub(peer.repair.answered) < BETWEEN_ANSWERS {
+        if peer.repair.answered != 0 && age(self.now, peer.repair.answered) < BETWEEN_ANSWERS {
             return Ok(());
         }
         peer.repair.answered = self.now.max(1);

@@ -193,7 +193,8 @@ impl Inner {
             let mut due = Vec::new();
             for (number, bytes) in &rows {
                 let intent = Intent::from_bytes(bytes)?;
-                if intent.not_before <= now {
+                // Nothing is put off for longer: what seems to be was, by a clock that was wrong.
+                if intent.not_before <= now || intent.not_before > now + LONGEST_WAIT {
                     due.push((*number, intent));
                 } else {
                     next = Some(next.map_or(intent.not_before, |known| known.min(intent.not_before)));

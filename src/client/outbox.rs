@@ -1,7 +1,7 @@
 //! Envelopes on their way to the server: written in the commit that advanced their session, sent as they are until the server has them (I1, M2, M5).
 
 use super::event::EventKind;
-use super::handle::Inner;
+use super::handle::{Inner, age};
 use super::intent::{Intent, Task, is_local};
 use super::observe;
 use super::record_names::Numbered;
@@ -136,7 +136,7 @@ impl Inner {
             }
             let row = OutboxRow::from_bytes(bytes)?;
             let is_ours = row.writer == self.settings.instance || *number < self.first_own_envelope;
-            if is_ours || now.saturating_sub(row.queued) >= FOREIGN_AGE {
+            if is_ours || age(now, row.queued) >= FOREIGN_AGE {
                 due.push((*number, row));
             }
         }

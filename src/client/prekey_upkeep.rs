@@ -3,7 +3,7 @@
 //! First the private halves and the exact upload are committed, then it is uploaded, as often as need be, then the upload is forgotten. No public key leaves whose
 //! private half might be lost.
 
-use super::handle::{Inner, Settings};
+use super::handle::{Inner, Settings, age};
 use super::own_device::{OwnDevice, random};
 use super::record_names;
 use super::transaction::{Operation, Transaction};
@@ -243,6 +243,6 @@ fn decode_upload(input: &mut Reader<'_>) -> Result<PrekeyUpload> {
 impl Settings {
     /// Whether it is time to look at the stock again.
     pub(super) const fn is_upkeep_due(&self, kept_up: u64, now: u64) -> bool {
-        now.saturating_sub(kept_up) >= UPKEEP_INTERVAL
+        age(now, kept_up) >= UPKEEP_INTERVAL
     }
 }

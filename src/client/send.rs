@@ -1,7 +1,7 @@
 //! Sending: one plan for all devices of the recipient and one's own others, one commit, and only then the network (section C4 of the requirements).
 
 use super::contact::LIST_AGE;
-use super::handle::Inner;
+use super::handle::{Inner, age};
 use super::intent::{Bundles, Intent, Lacking, Task, is_local};
 use super::letters::{Encrypted, Letter, Place, Recipient, address_of};
 use super::own_device::{OwnDevice, random};
@@ -134,7 +134,7 @@ impl Inner {
         self.wake.notify(usize::MAX);
         match self.flush().await {
             Ok(is_all) => sent.delivered_to_server = is_all && sent.later == 0,
-            Err(error) if is_local(&error) && error.code() != "client.rolled_back" => return Err(error),
+            // The message is durable: an error here would have it sent again. What is wrong is told where events are waited for.
             Err(_) => {}
         }
         Ok(sent)
@@ -144,7 +144,7 @@ impl Inner {
     async fn refresh_if_old(&self, account: &str) -> Result<()> {
         let mut transaction = self.transaction();
         let is_old = match transaction.contact(account).await? {
-            Some(contact) => transaction.now.saturating_sub(contact.checked) >= LIST_AGE,
+            Some(contact) => age(transaction.now, contact.checked) >= LIST_AGE,
             None => false,
         };
         drop(transaction);

@@ -2,6 +2,7 @@
 
 use crate::crypto::agreement::AgreementKey;
 use crate::error::{Error, Fault, Result};
+use crate::handshake::prekey::CLOCK_SKEW;
 use crate::handshake::replay_guard::{REPLAY_GUARD, ReplayGuard};
 use crate::handshake::{
     AcceptingPrekeys, FirstMessage, HandshakeProfile, KemPrekeyPair, LocalDevice, OneTimePrekeyPair, PrekeyBundle,
@@ -158,12 +159,14 @@ impl<P: HandshakeProfile> Prekeys<P> {
         Ok(())
     }
 
-    /// Whether [`rotate`](Self::rotate) is due: the prekeys are old, or so many first messages came that the replay guard is filling up.
+    /// Whether [`rotate`](Self::rotate) is due: the prekeys are old, or were made by a clock that was wrong, or so many first messages came that the replay guard is
+    /// filling up.
     #[must_use]
     pub fn is_rotation_due(&self, now: u64) -> bool {
         let created = self.signed.last().map_or(0, |rotated| rotated.pair.validity().created);
         let guarded = self.last_resort.last().map_or(0, |rotated| rotated.guard.recorded());
-        now.saturating_sub(created) >= PREKEY_ROTATION || guarded >= REPLAY_GUARD / 2
+        let is_old = now.saturating_sub(created) >= PREKEY_ROTATION;
+        is_old || created > now.saturating_add(CLOCK_SKEW) || guarded >= REPLAY_GUARD / 2
     }
 
     /// Erases retired prekeys whose grace is over, with their replay guards, and one-time prekeys that no one can use any more (X3-3, PQ-11). A recorded
