@@ -5,7 +5,7 @@ use super::handle::Inner;
 use super::observe::Note;
 use super::record_names::Numbered;
 use super::transaction::{Operation, Transaction};
-use crate::error::Result;
+use crate::error::{Fault, Result};
 use crate::runtime::async_trait;
 
 /// How many events are read at once.
@@ -45,12 +45,14 @@ impl Inner {
 
     /// Forgets an event; false if it was confirmed before.
     pub(super) async fn confirm(&self, event: EventId) -> Result<bool> {
-        Ok(self.transact(Confirm { event }).await?.into_inner())
+        Ok(self.transact(Confirm { event, was_there: false }).await?.into_inner())
     }
 }
 
 struct Confirm {
     event: EventId,
+    /// Whether an attempt found it.
+    was_there: bool,
 }
 
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
@@ -59,11 +61,16 @@ impl Operation for Confirm {
     type Output = bool;
 
     async fn plan(&mut self, transaction: &mut Transaction<'_>) -> Result<bool> {
+        if self.event.0 >= transaction.counters().await?.next(Numbered::Inbox) {
+            return Err(Fault::EventUnknown.into());
+        }
         let name = Numbered::Inbox.row(self.event.0);
         let is_there = transaction.get(&name).await?.is_some();
         if is_there {
             transaction.remove(name);
+            self.was_there = true;
         }
-        Ok(is_there)
+        // M9: what is gone after a commit of unknown outcome was confirmed by that commit.
+        Ok(is_there || (self.was_there && transaction.may_be_done))
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Transaction<'a> {
     pub(super) now_ms: u64,
     /// Metrics that count only if the operation is committed.
     pub(super) notes: Vec<observe::Note>,
+    /// Whether an earlier attempt at the same operation may have been committed after all.
+    pub(super) may_be_done: bool,
     /// Whether old marks were looked for already.
     pub(super) is_pruned: bool,
 }
@@ -181,6 +183,7 @@ impl Inner {
         let mut unknown = 0;
         for _ in 0..ATTEMPTS {
             let mut transaction = self.transaction();
+            transaction.may_be_done = unknown > 0;
             let planned = operation.plan(&mut transaction).await;
             let committed = match planned {
                 Ok(output) => self.commit(transaction).await.map(|()| output),
@@ -208,6 +211,7 @@ impl Inner {
             now: now.as_secs(),
             now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             notes: Vec::new(),
+            may_be_done: false,
             is_pruned: false,
         }
     }
