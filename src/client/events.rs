@@ -120,6 +120,9 @@ impl Inner {
         if error.code() != Error::from(Fault::TransportLogin).code() {
             return Err(error);
         }
+        if self.transaction().own_device().await?.unlinked {
+            return Err(Fault::ClientUnlinked.into());
+        }
         let asked = self.refresh_devices(self.address.name()).await;
         self.tolerate(asked)?;
         if self.transaction().own_device().await?.unlinked { Ok(()) } else { Err(error) }
@@ -134,9 +137,13 @@ impl Inner {
             if self.trouble.load(Ordering::Relaxed) > trouble {
                 return Err(Fault::TransportUnreachable.into());
             }
-            match self.receive_within(patience).await? {
-                Some(deliveries) => self.take_in(&deliveries).await?,
-                None => break,
+            match self.receive_within(patience).await {
+                Ok(Some(deliveries)) => self.take_in(&deliveries).await?,
+                Ok(None) => break,
+                Err(error) => {
+                    self.explain(error).await?;
+                    break;
+                }
             }
         }
         self.forget_delivered().await
