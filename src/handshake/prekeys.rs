@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 /// After how many seconds signed and last-resort prekeys are due to be replaced.
 pub const PREKEY_ROTATION: u64 = 7 * 86_400;
-/// For how many seconds after its replacement the private half of a prekey is kept, for messages that are under way.
+/// I10: For how many seconds after its replacement the private half of a prekey is kept, for messages that are under way.
 pub const PREKEY_GRACE: u64 = 30 * 86_400;
 
 /// All prekeys of one device: signed and last-resort ones, current and retired, and one-time ones.
