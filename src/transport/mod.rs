@@ -1,5 +1,11 @@
 //! Floor 5: how envelopes, prekeys and device lists travel.
 //!
+//! | transport | for |
+//! |---|---|
+//! | [`MemoryTransport`] to a [`MemoryServer`] | tests, with faults on demand; devices in one process |
+//! | `WebSocketTransport` (feature `websocket`) | a relay such as `examples/relay` |
+//! | your own | anything else: run the suite in `transport::conformance` (feature `conformance`) against it |
+//!
 //! A [`Transport`] connects one device with a server. The server is trusted with delivery and nothing else: what it is given is sealed, what it hands out is
 //! signed, and the client checks it.
 
@@ -106,6 +112,29 @@ pub trait Transport: Shareable {
 }
 
 /// Proves to a server which device is connecting.
+///
+/// ```
+/// use getrandom::SysRng;
+/// use undertone::identity::sign_login;
+/// use undertone::transport::Login;
+/// use undertone::{Address, IdentityKeyPair, Result, UndertoneIdentityKeyPair};
+///
+/// /// A device, and the key that its account's list names.
+/// struct Device(Address, UndertoneIdentityKeyPair);
+///
+/// impl Login for Device {
+///     fn address(&self) -> &Address {
+///         &self.0
+///     }
+///     fn sign(&self, challenge: &[u8; 32]) -> Result<[u8; 64]> {
+///         sign_login(&self.1, &self.0, challenge, &mut SysRng)
+///     }
+/// }
+/// let phone = Device(Address::new("alice", 1)?, UndertoneIdentityKeyPair::generate(&mut SysRng)?);
+/// assert_eq!(phone.address().device(), 1);
+/// assert_ne!(phone.sign(&[7; 32])?, phone.sign(&[8; 32])?);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 pub trait Login: Shareable {
     /// The device.
     fn address(&self) -> &Address;
@@ -118,10 +147,33 @@ pub trait Login: Shareable {
 }
 
 /// Names one envelope: 16 random bytes, chosen by its sender, the same at every attempt.
+///
+/// ```
+/// use undertone::transport::EnvelopeId;
+///
+/// let mut id = EnvelopeId([0; 16]);
+/// getrandom::fill(&mut id.0).expect("the system has randomness");
+/// assert_ne!(id, EnvelopeId([0; 16]));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EnvelopeId(pub [u8; 16]);
 
 /// An envelope to hand to the server.
+///
+/// ```
+/// use undertone::Address;
+/// use undertone::transport::{EnvelopeId, MemoryServer, Outbound, Transport, Verdict};
+///
+/// let envelope = Outbound {
+///     id: EnvelopeId([7; 16]),
+///     to: Address::new("nobody", 1)?,
+///     device_list: 1,
+///     bytes: b"sealed".to_vec(),
+/// };
+/// let verdicts = futures_executor::block_on(MemoryServer::new().transport().send(&[envelope]))?;
+/// assert_eq!(verdicts, [Verdict::NoSuchDevice]);
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Outbound {
     /// Its name.
@@ -135,6 +187,13 @@ pub struct Outbound {
 }
 
 /// What became of an envelope that was handed to the server.
+///
+/// ```
+/// use undertone::transport::Verdict;
+///
+/// let is_tried_again = |verdict| matches!(verdict, Verdict::DevicesChanged | Verdict::MailboxFull);
+/// assert!(is_tried_again(Verdict::DevicesChanged) && !is_tried_again(Verdict::TooLarge));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -151,6 +210,13 @@ pub enum Verdict {
 }
 
 /// An envelope that the server keeps for this device.
+///
+/// ```
+/// use undertone::transport::{Delivery, EnvelopeId};
+///
+/// let delivery = Delivery { id: EnvelopeId([7; 16]), bytes: b"sealed".to_vec() };
+/// assert_eq!(format!("{delivery:?}"), "Delivery(6 bytes)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Its name.
@@ -160,6 +226,17 @@ pub struct Delivery {
 }
 
 /// What a device publishes.
+///
+/// ```
+/// use undertone::Address;
+/// use undertone::transport::Publication;
+///
+/// // A new statement, and no prekeys.
+/// let device = Address::new("alice", 1)?;
+/// let publication = Publication { id: [7; 16], device, statements: vec![b"statement".to_vec()], prekeys: None };
+/// assert_eq!(format!("{publication:?}"), "Publication(Address(…, 1), 1 statements)");
+/// # Ok::<(), undertone::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Publication {
     /// Names this publication, so that a repeated one is known: 16 random bytes.
@@ -173,6 +250,8 @@ pub struct Publication {
 }
 
 /// The prekeys of a device as they are handed to a server.
+///
+/// An example is at [`admission::check_prekeys`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrekeyUpload {
     /// The device's registration id. When it changes, the server forgets the prekeys it had.
@@ -190,6 +269,14 @@ pub struct PrekeyUpload {
 }
 
 /// How many one-time prekeys the server still has of this device.
+///
+/// ```
+/// use undertone::transport::PrekeyStock;
+///
+/// let stock = PrekeyStock { one_time: 3, one_time_kem: 90 };
+/// let runs_low = stock.one_time.min(stock.one_time_kem) < 20;
+/// assert!(runs_low);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PrekeyStock {
     /// X25519 one-time prekeys.
@@ -199,6 +286,14 @@ pub struct PrekeyStock {
 }
 
 /// How far a device's store had come, authenticated by the device for itself: a server can withhold it and cannot make one up.
+///
+/// ```
+/// use undertone::transport::Witness;
+///
+/// // The server knows of a later generation than this store is of: the store is an older copy.
+/// let (mine, highest) = (Witness { generation: 5, mac: [1; 32] }, Witness { generation: 9, mac: [2; 32] });
+/// assert!(highest.generation > mine.generation);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Witness {
     /// The generation of the store.
@@ -208,6 +303,8 @@ pub struct Witness {
 }
 
 /// Where two devices that have no account in common yet leave messages for each other: 16 bytes that follow from a link code.
+///
+/// An example is at [`MemoryServer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MeetingPlace(pub [u8; 16]);
 
