@@ -46,8 +46,15 @@ pub(crate) async fn serve(mut connection: Connection) {
     };
     connection.metrics().add(&connection.metrics().sign_ins, 1);
     connection.say(id, &Answer::Done).await;
-    let mut device =
-        Device { connection, login, mailbox: None, woken: Arc::default(), last: 0, handed_out: HashSet::new() };
+    let mut device = Device {
+        connection,
+        login,
+        mailbox: None,
+        woken: Arc::default(),
+        last: 0,
+        handed_out: HashSet::new(),
+        is_behind: false,
+    };
     device.enter(mailbox);
     device.run().await;
 }
@@ -61,6 +68,8 @@ struct Device {
     /// The number of the last envelope that was handed out on this connection.
     last: i64,
     handed_out: HashSet<EnvelopeId>,
+    /// Whether there may be more than was handed out.
+    is_behind: bool,
 }
 
 impl Device {
@@ -113,7 +122,9 @@ impl Device {
                 let result = relay.storage.run(move |database| mailboxes::acknowledge(database, mailbox, &ids)).await;
                 relay.metrics.add(&relay.metrics.envelopes_acknowledged, result.unwrap_or(0));
                 self.connection.answer(id, result, |_| Answer::Done).await;
-                self.woken.notify_one();
+                if self.is_behind {
+                    self.woken.notify_one();
+                }
             }
             (Call::Witness(mine), Some(mailbox)) => {
                 let result = relay.storage.run(move |database| mailboxes::witness(database, mailbox, &mine)).await;
@@ -156,20 +167,24 @@ impl Device {
         let relay = Arc::clone(&self.connection.relay);
         let room = WINDOW.saturating_sub(self.handed_out.len());
         let last = self.last;
-        let found = match relay.storage.run(move |database| mailboxes::waiting(database, mailbox, last, room)).await {
-            Ok(found) => found,
-            Err(TransportFault::Unauthorized) => return false,
-            // The database failed: the next arrival asks again.
-            Err(_) => return true,
-        };
+        let (found, may_be_more) =
+            match relay.storage.run(move |database| mailboxes::waiting(database, mailbox, last, room)).await {
+                Ok(found) => found,
+                Err(TransportFault::Unauthorized) => return false,
+                // The database failed: the next arrival asks again.
+                Err(_) => return true,
+            };
+        self.is_behind = may_be_more;
         let Some((newest, _)) = found.last() else { return true };
         self.last = *newest;
         let deliveries: Vec<Delivery> = found.into_iter().map(|(_, delivery)| delivery).collect();
         self.handed_out.extend(deliveries.iter().map(|delivery| delivery.id));
         relay.metrics.add(&relay.metrics.envelopes_delivered, deliveries.len());
         self.connection.say(0, &Answer::Deliveries(deliveries)).await;
-        // There may be more than went into one frame.
-        self.woken.notify_one();
+        // There may be more than went into one frame; if the window is full, the next acknowledgement asks.
+        if self.is_behind && self.handed_out.len() < WINDOW {
+            self.woken.notify_one();
+        }
         true
     }
 }

@@ -26,8 +26,13 @@ pub fn keep(
     Ok(Ok((verdicts, arrived)))
 }
 
-/// Up to `limit` envelopes that came after number `after`, with their numbers; `Unauthorized` if the device is on its list no longer.
-pub fn waiting(connection: &Connection, mailbox: i64, after: i64, limit: usize) -> Answer<Vec<(i64, Delivery)>> {
+/// Up to `limit` envelopes that came after number `after`, with their numbers, and whether there may be more; `Unauthorized` if the device is on its list no longer.
+pub fn waiting(
+    connection: &Connection,
+    mailbox: i64,
+    after: i64,
+    limit: usize,
+) -> Answer<(Vec<(i64, Delivery)>, bool)> {
     let exists = connection.prepare_cached("SELECT 1 FROM devices WHERE mailbox = ?")?.exists([mailbox])?;
     if !exists {
         return Ok(Err(TransportFault::Unauthorized));
@@ -45,7 +50,8 @@ pub fn waiting(connection: &Connection, mailbox: i64, after: i64, limit: usize) 
         bytes += delivery.bytes.len();
         found.push((row.get(0)?, delivery));
     }
-    Ok(Ok(found))
+    let may_be_more = found.len() >= limit || bytes >= ENOUGH;
+    Ok(Ok((found, may_be_more)))
 }
 
 /// Forgets envelopes, and tells how many there were.

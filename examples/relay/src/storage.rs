@@ -115,3 +115,53 @@ fn in_savepoint<T>(
     connection.prepare_cached("RELEASE request")?.execute([])?;
     done
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::params;
+
+    /// What was answered is committed. Another connection to the database, opened before, sees each write as soon as it is answered; it sees commits only.
+    #[tokio::test]
+    async fn an_answer_comes_after_its_commit() {
+        let folder = std::env::temp_dir().join(format!("undertone-relay-storage-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("relay.sqlite");
+        let storage = Storage::open(&path, Arc::default()).unwrap();
+        let other = Connection::open(&path).unwrap();
+        for number in 1..=300_i64 {
+            let leave = move |connection: &Connection| {
+                connection.execute(
+                    "INSERT INTO meeting_places (place, number, message, seconds) VALUES (?, 1, X'00', 0)",
+                    params![number.to_be_bytes()],
+                )?;
+                Ok(Ok(()))
+            };
+            storage.run(leave).await.unwrap();
+            let seen: i64 = other.query_row("SELECT COUNT(*) FROM meeting_places", [], |row| row.get(0)).unwrap();
+            assert_eq!(seen, number);
+        }
+        storage.close();
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// A request that fails takes nothing with it, and nothing of the others.
+    #[tokio::test]
+    async fn a_failure_is_of_one_request() {
+        let storage = Storage::open(Path::new(":memory:"), Arc::default()).unwrap();
+        let write = |fails: bool| {
+            move |connection: &Connection| {
+                connection.execute("INSERT INTO accounts (name, number, list) VALUES ('a' || random(), 1, X'')", [])?;
+                if fails { Err(rusqlite::Error::InvalidQuery) } else { Ok(Ok(())) }
+            }
+        };
+        let outcomes = tokio::join!(storage.run(write(false)), storage.run(write(true)), storage.run(write(false)));
+        assert_eq!(outcomes, (Ok(()), Err(TransportFault::Unreachable), Ok(())));
+        let count = |connection: &Connection| {
+            Ok(Ok(connection.query_row("SELECT COUNT(*) FROM accounts", [], |row| row.get(0))?))
+        };
+        assert_eq!(storage.run(count).await, Ok(2_i64));
+        storage.close();
+        assert_eq!(storage.run(count).await, Err(TransportFault::Unreachable));
+    }
+}

@@ -1,6 +1,7 @@
 //! Connects many clients to a relay on this machine, lets them pass messages in a ring, and prints what it measured.
 //!
-//! `load [--clients 1000] [--messages 20] [--url ws://…]`: without a URL it starts a relay of its own.
+//! `load [--clients 1000] [--messages 20] [--every 0] [--url ws://…]`: without a URL it starts a relay of its own. With `--every` a client sends one message in
+//! so many milliseconds; without it, as fast as it is told that the last one was accepted, which measures the rate and not the time of a message.
 //!
 //! Each client sends to the next one, one message at a time, and receives and acknowledges what the one before sends. The time of a message is from before its
 //! `send` until its recipient has it.
@@ -8,6 +9,7 @@
 use getrandom::SysRng;
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -31,6 +33,7 @@ type Departures = Arc<Mutex<HashMap<EnvelopeId, Instant>>>;
 struct Load {
     clients: usize,
     messages: usize,
+    every: Duration,
     url: Option<String>,
 }
 
@@ -77,6 +80,15 @@ async fn main() -> Result<(), Failure> {
     };
     let outcome = run(&load, &url).await;
     if let Some(relay) = relay {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+        let metrics = relay.metrics();
+        let commits = count(&metrics.commits).max(1.0);
+        let (requests, time) = (count(&metrics.requests_committed), count(&metrics.commit_microseconds));
+        println!(
+            "{{\"name\":\"relay_commits\",\"commits\":{commits:.0},\"requests_per_commit\":{:.1},\"commit_ms\":{:.2}}}",
+            requests / commits,
+            time / commits / 1e3
+        );
         relay.shut_down().await;
     }
     std::fs::remove_dir_all(&folder)?;
@@ -106,7 +118,7 @@ async fn run(load: &Load, url: &str) -> Result<(), Failure> {
     let (mut sending, mut receiving) = (JoinSet::new(), JoinSet::new());
     for (number, client) in clients.iter().enumerate() {
         let next = clients[(number + 1) % clients.len()].key.address.clone();
-        sending.spawn(send(Arc::clone(client), next, load.messages, Arc::clone(&departures)));
+        sending.spawn(send(Arc::clone(client), next, Pace::of(load, number), Arc::clone(&departures)));
         receiving.spawn(receive(Arc::clone(client), load.messages, Arc::clone(&departures)));
     }
     while let Some(sent) = sending.join_next().await {
@@ -139,8 +151,23 @@ async fn connect(url: String, number: usize) -> Result<Arc<Client>, Failure> {
     Ok(Arc::new(Client { transport, key }))
 }
 
-async fn send(client: Arc<Client>, to: Address, messages: usize, departures: Departures) -> Result<(), Failure> {
-    for _ in 0..messages {
+/// How one client sends: the clients of a load begin at different moments of the first interval.
+struct Pace {
+    messages: usize,
+    every: Duration,
+    first: Instant,
+}
+
+impl Pace {
+    fn of(load: &Load, number: usize) -> Self {
+        let part = number as f64 / load.clients.max(1) as f64;
+        Self { messages: load.messages, every: load.every, first: Instant::now() + load.every.mul_f64(part) }
+    }
+}
+
+async fn send(client: Arc<Client>, to: Address, pace: Pace, departures: Departures) -> Result<(), Failure> {
+    for number in 0..u32::try_from(pace.messages)? {
+        tokio::time::sleep_until((pace.first + pace.every * number).into()).await;
         let mut id = [0; 16];
         getrandom::fill(&mut id)?;
         let envelope = Outbound { id: EnvelopeId(id), to: to.clone(), device_list: 1, bytes: vec![7; ENVELOPE] };
@@ -176,8 +203,9 @@ fn print(load: &Load, connected: Duration, passing: Duration, times: &mut [Durat
     let rate = messages as f64 / passing.as_secs_f64();
     let (p50, p99, connected) = (at(0.5), at(0.99), connected.as_secs_f64());
     println!(
-        "{{\"name\":\"relay_load\",\"clients\":{clients},\"messages\":{messages},\"connect_seconds\":{connected:.2},\
-         \"messages_per_second\":{rate:.0},\"p50_ms\":{p50:.2},\"p99_ms\":{p99:.2}}}"
+        "{{\"name\":\"relay_load\",\"clients\":{clients},\"messages\":{messages},\"every_ms\":{},\"connect_seconds\":{connected:.2},\
+         \"messages_per_second\":{rate:.0},\"p50_ms\":{p50:.2},\"p99_ms\":{p99:.2}}}",
+        load.every.as_millis()
     );
     println!("| relay, {clients} clients, {messages} messages | {rate:.0} /s | p50 {p50:.1} ms | p99 {p99:.1} ms |");
 }
@@ -193,13 +221,14 @@ fn raise_file_limit(clients: usize) -> Result<(), Failure> {
 }
 
 fn parse() -> Result<Load, Failure> {
-    let mut load = Load { clients: 1_000, messages: 20, url: None };
+    let mut load = Load { clients: 1_000, messages: 20, every: Duration::ZERO, url: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
             "--clients" => load.clients = value.parse()?,
             "--messages" => load.messages = value.parse()?,
+            "--every" => load.every = Duration::from_millis(value.parse()?),
             "--url" => load.url = Some(value),
             _ => return Err(format!("there is no option {name}").into()),
         }
