@@ -17,7 +17,7 @@ use crate::wire::{Address, Reader, Writer};
 const VERSION: u8 = 1;
 /// Over how many seconds failures are counted together.
 const WINDOW: u64 = 600;
-/// How many of them are a burst.
+/// How many of them are a burst. As many are told one by one, and no more: a forger does not fill the store with events.
 const BURST: u32 = 10;
 /// After how many failures in its sessions a device gets a new one.
 const FAILURES: u32 = 3;
@@ -31,6 +31,8 @@ struct Failures {
     /// When the window began, in seconds.
     since: u64,
     count: u32,
+    /// How many of them were told by themselves.
+    told: u32,
     /// When sessions were last looked through for lost ones, in seconds.
     searched: u64,
 }
@@ -44,26 +46,19 @@ impl Transaction<'_> {
             Some(device) => event.about(device.name(), Some(device.device())),
             None => event,
         };
-        match error.code() {
-            "handshake.replayed" => self.warn(about(SecurityEvent::of(SecurityKind::Replay, error.code()))).await?,
-            // B34, C7: what was received before is recognised by its bytes and does not come this far.
-            "message.duplicate" => {
-                self.warn(about(SecurityEvent::of(SecurityKind::CloneEvidence, error.code()))).await?;
-            }
-            "handshake.no_kem" | "handshake.x3dh_not_allowed" | "message.no_post_quantum" => {
-                self.warn(about(SecurityEvent::of(SecurityKind::Downgrade, error.code()))).await?;
-            }
-            "devices.unlisted" => {
-                self.warn(about(SecurityEvent::of(SecurityKind::UnlistedDevice, error.code()))).await?
-            }
-            _ => {}
-        }
-        if error.kind() == ErrorKind::Duplicate {
-            return Ok(());
-        }
         let mut failures = self.failures().await?;
         if age(self.now, failures.since) > WINDOW {
-            (failures.since, failures.count) = (self.now, 0);
+            (failures.since, failures.count, failures.told) = (self.now, 0, 0);
+        }
+        if let Some(kind) = warning(error)
+            && failures.told < BURST
+        {
+            failures.told += 1;
+            self.warn(about(SecurityEvent::of(kind, error.code()))).await?;
+        }
+        if error.kind() == ErrorKind::Duplicate {
+            self.put(record_names::failures(), failures.to_bytes());
+            return Ok(());
         }
         failures.count = failures.count.saturating_add(1);
         if failures.count == BURST {
@@ -137,10 +132,22 @@ impl Transaction<'_> {
     }
 }
 
+/// What the application is told of one envelope that could not be read, if that is more than a failure.
+fn warning(error: &Error) -> Option<SecurityKind> {
+    match error.code() {
+        "handshake.replayed" => Some(SecurityKind::Replay),
+        // B34, C7: what was received before is recognised by its bytes and does not come this far.
+        "message.duplicate" => Some(SecurityKind::CloneEvidence),
+        "handshake.no_kem" | "handshake.x3dh_not_allowed" | "message.no_post_quantum" => Some(SecurityKind::Downgrade),
+        "devices.unlisted" => Some(SecurityKind::UnlistedDevice),
+        _ => None,
+    }
+}
+
 impl Failures {
     fn to_bytes(self) -> Vec<u8> {
         let mut out = Writer::with_capacity(32);
-        out.u8(VERSION).u64(self.since).u32(self.count).u64(self.searched);
+        out.u8(VERSION).u64(self.since).u32(self.count).u32(self.told).u64(self.searched);
         out.into_vec()
     }
 
@@ -149,7 +156,7 @@ impl Failures {
         if input.u8()? != VERSION {
             return Err(Fault::RecordVersion.into());
         }
-        let failures = Self { since: input.u64()?, count: input.u32()?, searched: input.u64()? };
+        let failures = Self { since: input.u64()?, count: input.u32()?, told: input.u32()?, searched: input.u64()? };
         input.finish()?;
         Ok(failures)
     }
