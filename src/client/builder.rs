@@ -124,6 +124,7 @@ impl ClientBuilder {
     async fn open_device(self, name: &str) -> Result<Client> {
         let mut inner = self.into_unnamed()?;
         let settings = inner.settings;
+        inner.begin_to_count().await?;
         let opened = inner.transact(Open { name, settings }).await?.into_inner();
         inner.address = opened.own.address.clone();
         inner.account = opened.list.account().clone();
@@ -162,6 +163,9 @@ impl ClientBuilder {
             first_own_envelope: 0,
             mentioned: Mutex::default(),
             held_until: Mutex::new(Some(0)),
+            opened_at: AtomicU64::new(0),
+            own_commits: AtomicU64::new(0),
+            shown: AtomicU64::new(0),
             upkeep_due: AtomicBool::new(true),
             kept_up: AtomicU64::new(0),
             trouble: AtomicU32::new(0),

@@ -68,6 +68,10 @@ pub(super) struct Inner {
     pub(super) told: async_lock::Mutex<Told>,
     /// Wakes whoever waits for events when there is something to do.
     pub(super) wake: event_listener::Event,
+    /// How far the store had come when this client opened, what it has committed since, and the highest generation that it showed the server (I7).
+    pub(super) opened_at: AtomicU64,
+    pub(super) own_commits: AtomicU64,
+    pub(super) shown: AtomicU64,
     /// Rows of the outbox below this were there when the client opened.
     pub(super) first_own_envelope: u64,
     pub(super) mentioned: Mutex<Mentioned>,

@@ -239,6 +239,7 @@ impl Inner {
         let begin = self.clock.now();
         let changes = transaction.staged.into_iter().collect();
         self.store.commit(changes, expected).await?;
+        self.own_commits.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         observe::committed(self.clock.now().saturating_sub(begin));
         observe::count(&transaction.notes);
         self.forget_settled(&settled);
