@@ -11,5 +11,6 @@ mod many_tasks;
 mod prekeys;
 mod receipts;
 mod repair;
+mod silence;
 mod trust;
 mod world;
