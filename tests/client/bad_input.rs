@@ -1,6 +1,5 @@
 //! Bad input: each has an error with a code that says what to do, and nothing is lost.
 
-use super::devices::link;
 use super::flawed_store::*;
 use super::world::*;
 use core::time::Duration;

@@ -3,25 +3,8 @@
 use super::world::*;
 use core::time::Duration;
 use futures_executor::block_on;
-use futures_util::future::{join, try_join};
-use undertone::client::{Client, EventKind};
+use undertone::client::EventKind;
 use undertone::store::MemoryStore;
-
-/// Links a new device on `store` to the account of `first`; both users see the same digits.
-pub fn link(world: &World, first: &Client, store: &MemoryStore) -> Client {
-    let builder = world.builder(store);
-    block_on(async {
-        let linking = builder.link().await.unwrap();
-        let code = linking.code().to_string().parse().unwrap();
-        let (pending, accepted) = try_join(first.link(&code), linking.accept()).await.unwrap();
-        assert_eq!(accepted.account(), first.name());
-        assert_eq!(pending.confirmation_code(), accepted.confirmation_code());
-        let (number, client) = join(pending.confirm(), accepted.finish()).await;
-        let client = client.unwrap();
-        assert_eq!(client.address().device(), number.unwrap());
-        client
-    })
-}
 
 /// SE-2: a message goes to every device of the recipient and to the sender's other ones.
 #[test]

@@ -7,13 +7,14 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Every suite, by the name it keeps for good.
-const SUITES: [(&str, Suite); 7] = [
+const SUITES: [(&str, Suite); 8] = [
     ("core", core),
     ("vectors", vectors),
     ("interop", interop),
     ("properties", properties),
     ("store", store),
     ("transport", transport),
+    ("hostile", hostile),
     ("wasm", wasm),
 ];
 
@@ -25,6 +26,7 @@ const VECTORS: &[&str] = &["primitives", "vectors"];
 const PROPERTIES: &[&str] = &["properties"];
 const STORE: &[&str] = &["store"];
 const TRANSPORT: &[&str] = &["transport"];
+const HOSTILE: &[&str] = &["hostile"];
 
 /// What browsers run, and what a test program can run in: the same code, with a place to print to.
 const BROWSER: &str = "wasm32-unknown-unknown";
@@ -109,7 +111,9 @@ fn core(report: &mut Report, _: &Options) {
     report.run("unit tests", Verdict::Tests, tests("undertone", "").arg("--lib"));
     let mut everything = tests("undertone", EVERYTHING);
     everything.arg("--lib");
-    for target in integration_tests(|target| ![VECTORS, PROPERTIES, STORE, TRANSPORT].concat().contains(&target)) {
+    for target in
+        integration_tests(|target| ![VECTORS, PROPERTIES, STORE, TRANSPORT, HOSTILE].concat().contains(&target))
+    {
         everything.args(["--test", &target]);
     }
     report.run("unit and attack tests, every feature", Verdict::Tests, &mut everything);
@@ -172,6 +176,11 @@ fn store(report: &mut Report, _: &Options) {
 fn transport(report: &mut Report, _: &Options) {
     integration_suite(report, TRANSPORT);
     report.run("relay", Verdict::Tests, &mut tests("undertone-relay", ""));
+}
+
+/// The client against a server that lies, withholds, replays and forges: every attack that `docs/threat-model.md` lists.
+fn hostile(report: &mut Report, _: &Options) {
+    integration_suite(report, HOSTILE);
 }
 
 /// The engine in WebAssembly: that it compiles for browsers, and that its unit tests and vectors pass there, in node.

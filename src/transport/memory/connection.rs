@@ -163,7 +163,10 @@ impl Transport for MemoryTransport {
 
     async fn publish(&self, publication: &Publication) -> Result<PrekeyStock> {
         let login = self.login()?;
-        self.call(|accounts| accounts.publish(publication, &login))
+        let honest = self.call(|accounts| accounts.publish(publication, &login));
+        #[cfg(feature = "__internals")]
+        let honest = self.server.tampered(honest, |tamper, honest| tamper.stock(&login.device, honest));
+        honest
     }
 
     async fn device_list(&self, account: &str, after: u64) -> Result<Vec<Vec<u8>>> {
@@ -182,7 +185,7 @@ impl Transport for MemoryTransport {
 
     async fn send(&self, envelopes: &[Outbound]) -> Result<Vec<Verdict>> {
         let limits = self.server.limits;
-        self.call(|accounts| {
+        let honest = self.call(|accounts| {
             let mut verdicts = Vec::with_capacity(envelopes.len());
             for envelope in envelopes {
                 #[cfg(feature = "__internals")]
@@ -193,7 +196,11 @@ impl Transport for MemoryTransport {
                 verdicts.push(accounts.send(envelope, &limits));
             }
             Ok(verdicts)
-        })
+        });
+        #[cfg(feature = "__internals")]
+        let honest =
+            honest.map(|honest| self.server.tampered(honest, |tamper, honest| tamper.verdicts(envelopes, honest)));
+        honest
     }
 
     async fn receive(&self) -> Result<Vec<Delivery>> {
@@ -214,6 +221,10 @@ impl Transport for MemoryTransport {
         let login = self.login()?;
         self.call(|accounts| {
             check_listed(accounts, &login)?;
+            #[cfg(feature = "__internals")]
+            if !self.server.tampered(true, |tamper, _| tamper.forgets(&login.device)) {
+                return Ok(());
+            }
             let mut state = self.state();
             let mailbox = accounts.mailbox(&login.device);
             for id in ids {

@@ -4,7 +4,7 @@ use super::{MemoryServer, Server};
 use crate::error::Result;
 use crate::handshake::PublishedPrekey;
 use crate::runtime::Shareable;
-use crate::transport::{Delivery, EnvelopeId, MeetingPlace, Outbound, PrekeyUpload, Verdict, Witness};
+use crate::transport::{Delivery, EnvelopeId, MeetingPlace, Outbound, PrekeyStock, PrekeyUpload, Verdict, Witness};
 use crate::wire::Address;
 use std::sync::{Arc, PoisonError};
 
@@ -26,6 +26,21 @@ pub trait Tamper: Shareable {
     /// What becomes of an envelope: `Some` instead of accepting it.
     fn send(&self, _envelope: &Outbound) -> Option<Verdict> {
         None
+    }
+
+    /// What the sender is told of a batch.
+    fn verdicts(&self, _envelopes: &[Outbound], honest: Vec<Verdict>) -> Vec<Verdict> {
+        honest
+    }
+
+    /// Whether acknowledged envelopes are forgotten.
+    fn forgets(&self, _device: &Address) -> bool {
+        true
+    }
+
+    /// What a device is told of its prekeys.
+    fn stock(&self, _device: &Address, honest: Result<PrekeyStock>) -> Result<PrekeyStock> {
+        honest
     }
 
     /// What a device receives; while it is nothing, the device waits.
