@@ -132,10 +132,9 @@ impl Inner {
         }
         let mut sent = queued.ok_or(Fault::ContactNoDevices)?;
         self.wake.notify(usize::MAX);
-        match self.flush().await {
-            Ok(is_all) => sent.delivered_to_server = is_all && sent.later == 0,
-            // The message is durable: an error here would have it sent again. What is wrong is told where events are waited for.
-            Err(_) => {}
+        // The message is durable: an error here would have it sent again. What is wrong is told where events are waited for.
+        if let Ok(is_all) = self.flush().await {
+            sent.delivered_to_server = is_all && sent.later == 0;
         }
         Ok(sent)
     }

@@ -92,7 +92,7 @@ fn prekeys_rotate_and_retire_late() {
     // Alice writes with the first ones; bob does not see it before he rotates.
     let alice = world.person("alice");
     say(&alice, "bob", "under way");
-    let mailbox = Arc::new(Hides::default());
+    let mailbox = Arc::new(Hides);
     world.server.tamper(Some(mailbox.clone()));
     world.clock.advance(2 * DAY);
     block_on(bob.sync(Duration::ZERO)).unwrap();
@@ -111,7 +111,6 @@ fn prekeys_rotate_and_retire_late() {
 }
 
 /// A server that hands out no mail.
-#[derive(Default)]
 struct Hides;
 
 impl Tamper for Hides {

@@ -27,7 +27,8 @@ impl Tamper for Loses {
     fn send(&self, envelope: &Outbound) -> Option<Verdict> {
         let _ = envelope;
         let number = self.seen.fetch_add(1, Ordering::SeqCst);
-        let is_lost = self.is_on.load(Ordering::SeqCst) && (!self.half.load(Ordering::SeqCst) || number % 2 == 0);
+        let is_lost =
+            self.is_on.load(Ordering::SeqCst) && (!self.half.load(Ordering::SeqCst) || number.is_multiple_of(2));
         self.lost.fetch_add(u32::from(is_lost), Ordering::SeqCst);
         is_lost.then_some(Verdict::Accepted)
     }
@@ -177,8 +178,8 @@ fn what_cannot_be_had_is_given_up_and_told() {
 /// I11: a session record that is gone or cannot be read, on either side or both, is replaced; what was on its way comes all the same, once.
 #[test]
 fn lost_sessions_heal() {
-    let damages: [fn(Option<Vec<u8>>) -> Option<Vec<u8>>; 2] =
-        [|_| None, |value| value.map(|value| value[..value.len() / 2].to_vec())];
+    type Damage = fn(Option<Vec<u8>>) -> Option<Vec<u8>>;
+    let damages: [Damage; 2] = [|_| None, |value| value.map(|value| value[..value.len() / 2].to_vec())];
     for damage in damages {
         for (at_alice, at_bob) in [(true, false), (false, true), (true, true)] {
             for speaks in 0..3 {
