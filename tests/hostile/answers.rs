@@ -48,7 +48,7 @@ fn garbage(seed: u64) -> Hostile {
         hands: Some(Box::new(move |_, _| {
             let mut calls = calls.lock().unwrap();
             *calls += 1;
-            if *calls % 4 == 0 {
+            if (*calls).is_multiple_of(4) {
                 return Vec::new();
             }
             mail().into_iter().map(|bytes| Delivery { id: EnvelopeId([7; 16]), bytes }).collect()

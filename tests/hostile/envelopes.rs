@@ -310,7 +310,8 @@ fn envelopes_swapped_between_devices_are_refused() {
     let tablet = link(&world, &bob, &MemoryStore::new());
     say(&alice, "bob", "begin");
     live_on(&world, &[&alice, &bob, &tablet], 3, 30);
-    let queues: Arc<Mutex<Vec<(u8, Vec<u8>)>>> = Arc::default();
+    type Queues = Arc<Mutex<Vec<(u8, Vec<u8>)>>>;
+    let queues = Queues::default();
     let taken = Arc::clone(&queues);
     Hostile::takes(move |envelope| {
         (envelope.to.name() == "bob").then(|| {
