@@ -316,7 +316,9 @@ impl RunIntents<'_> {
         intent: &Intent,
     ) -> Result<Done> {
         match &intent.task {
-            Task::Resolve { account, message } => self.resolve(transaction, own, account, *message, intent).await,
+            Task::Resolve { account, message } => {
+                self.resolve(transaction, (own, own_list), account, *message, intent).await
+            }
             Task::Deliver { to, message, sequence } => {
                 let Some(sent) = transaction.sent(*message).await? else { return Ok(Done::Yes) };
                 let place = if *sequence == 0 { Place::Next } else { Place::Again(*sequence) };
@@ -378,11 +380,11 @@ impl RunIntents<'_> {
         }
     }
 
-    /// A message to an account that was unknown when it was sent: one delivery to each of its devices.
+    /// A message to an account that was unknown when it was sent: one delivery to each of its devices, and to each of the own other ones (SE-2).
     async fn resolve(
         &self,
         transaction: &mut Transaction<'_>,
-        own: &OwnDevice,
+        (own, own_list): (&OwnDevice, &DeviceList),
         account: &str,
         message: MessageId,
         intent: &Intent,
@@ -399,8 +401,9 @@ impl RunIntents<'_> {
         if !contact.pinned.may_send(self.inner.settings.trust) {
             return Ok(Done::Later);
         }
-        for device in contact.list.devices() {
-            let to = address_of(account, device)?;
+        let recipients = contact.list.devices().map(|device| (account, device));
+        for (name, device) in recipients.chain(own_list.devices().map(|device| (own_list.name(), device))) {
+            let to = address_of(name, device)?;
             if to != own.address {
                 let task = Task::Deliver { to, message, sequence: 0 };
                 transaction.append(Numbered::Intents, Intent::now(task).to_bytes()?).await?;
