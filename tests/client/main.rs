@@ -12,5 +12,6 @@ mod prekeys;
 mod receipts;
 mod repair;
 mod silence;
+mod swarm;
 mod trust;
 mod world;
