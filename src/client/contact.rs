@@ -223,9 +223,9 @@ impl Inner {
     /// # Errors
     /// What the server's answer was refused for, `transport.*`, `store.*`.
     pub(super) async fn refresh_devices(&self, account: &str) -> Result<()> {
+        // One read: two may be of different moments where another process writes.
         let mut transaction = self.transaction();
-        let own = transaction.own_device().await?;
-        let after = if own.address.name() == account {
+        let after = if self.address.name() == account {
             transaction.own_list().await?.number()
         } else {
             transaction.contact(account).await?.map_or(0, |contact| contact.list.number())

@@ -37,9 +37,7 @@ impl Client {
     #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn devices(&self) -> Result<OwnDevices> {
         self.check_open()?;
-        let mut transaction = self.inner.transaction();
-        let own = transaction.own_device().await?;
-        let list = transaction.own_list().await?;
+        let (own, list) = self.inner.own_account().await?;
         let all = list.devices().map(|device| device.device).collect();
         Ok(OwnDevices { this: own.address.device(), all, holds_account_key: own.account.is_some() })
     }
@@ -57,12 +55,30 @@ impl Client {
 }
 
 impl Inner {
+    /// This device and its account's list, of one moment.
+    pub(super) async fn own_account(&self) -> Result<(OwnDevice, DeviceList)> {
+        Ok(self.transact(ReadOwnAccount).await?.into_inner())
+    }
+
     /// Publishes now if the server can be reached, and later if not.
     pub(super) async fn publish_soon(&self) -> Result<()> {
         self.upkeep_due.store(true, std::sync::atomic::Ordering::Relaxed);
         let published = self.upkeep().await;
         self.wake.notify(usize::MAX);
         self.tolerate(published)
+    }
+}
+
+/// Reads again if another process wrote in between.
+struct ReadOwnAccount;
+
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+impl Operation for ReadOwnAccount {
+    type Output = (OwnDevice, DeviceList);
+
+    async fn plan(&mut self, transaction: &mut Transaction<'_>) -> Result<Self::Output> {
+        Ok((transaction.own_device().await?, transaction.own_list().await?))
     }
 }
 

@@ -176,13 +176,13 @@ impl Client {
     #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn link(&self, code: &LinkCode) -> Result<PendingLink> {
         self.check_open()?;
-        let mut transaction = self.inner.transaction();
-        let own = transaction.own_device_in_use().await?;
+        let (own, list) = self.inner.own_account().await?;
+        if own.unlinked {
+            return Err(Fault::ClientUnlinked.into());
+        }
         if own.account.is_none() {
             return Err(Fault::DevicesKey.into());
         }
-        let list = transaction.own_list().await?;
-        drop(transaction);
         let now = self.inner.clock.now().as_secs();
         let (mut invitation, offer) = Invitation::answer(code, &list, list.next_device()?, now, &mut SysRng)?;
         let place = MeetingPlace(code.place());

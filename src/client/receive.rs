@@ -54,6 +54,8 @@ pub(super) struct Received {
     pub(super) settled: Vec<EnvelopeId>,
     /// Rows of held envelopes that need not be tried again now.
     tried: BTreeSet<u64>,
+    /// Whether some were not looked at.
+    is_cut: bool,
     /// To be tried again once more is known of these accounts.
     pub(super) lookups: BTreeSet<String>,
     /// Whether a prekey was used up.
@@ -90,10 +92,12 @@ impl Inner {
 
     async fn read_all(&self, mut rest: Vec<Arrival>) -> Result<()> {
         let (mut asked, mut unreachable) = (BTreeSet::new(), BTreeSet::new());
-        for _ in 0..3 {
+        let mut rounds = 0;
+        while !rest.is_empty() && rounds < 3 {
             let receive = Receive { inner: self, arrivals: &rest, asked: &asked, unreachable: &unreachable };
             let received = self.transact(receive).await?;
-            let (lookups, tried) = (received.output().lookups.clone(), received.output().tried.clone());
+            let Received { lookups, tried, is_cut, .. } = received.output();
+            let (lookups, tried, is_cut) = (lookups.clone(), tried.clone(), *is_cut);
             if received.output().used_prekeys {
                 self.upkeep_due.store(true, std::sync::atomic::Ordering::Relaxed);
             }
@@ -102,9 +106,13 @@ impl Inner {
                 Some(row) => !tried.contains(&row),
                 None => !settled.contains(&arrival.id),
             });
-            if lookups.is_empty() || rest.is_empty() {
+            if lookups.is_empty() {
+                if is_cut {
+                    continue;
+                }
                 break;
             }
+            rounds += 1;
             for account in lookups {
                 match self.refresh_devices(&account).await {
                     Err(error) if is_local(&error) => return Err(error),
@@ -179,7 +187,10 @@ impl Operation for Receive<'_> {
     async fn plan(&mut self, transaction: &mut Transaction<'_>) -> Result<Received> {
         let own = transaction.own_device_in_use().await?;
         let mut received = Received::default();
-        for arrival in self.arrivals {
+        // Another process that writes often would come first for ever, were as much planned each time.
+        let most = (self.arrivals.len() >> transaction.conflicts.min(7)).max(1);
+        received.is_cut = most < self.arrivals.len();
+        for arrival in self.arrivals.iter().take(most) {
             let mark = transaction.keyed_hash("received", &[&arrival.bytes]);
             if let Some(row) = arrival.row {
                 if transaction.get(&Numbered::Held.row(row)).await?.is_none() {

@@ -3,11 +3,13 @@
 use super::counters::Counters;
 use super::handle::Inner;
 use super::observe;
+use super::own_device::random;
 use super::record_names::{self, Numbered};
 use crate::crypto::Zeroizing;
 use crate::error::{ErrorKind, Fault, Result};
 use crate::runtime::async_trait;
 use crate::store::{RecordName, SealedStore};
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 /// How often an operation is planned anew before its conflict is reported.
@@ -35,6 +37,8 @@ pub(super) struct Transaction<'a> {
     pub(super) now_ms: u64,
     /// Metrics that count only if the operation is committed.
     pub(super) notes: Vec<observe::Note>,
+    /// How often another writer came first while the same operation was planned: time to plan less.
+    pub(super) conflicts: u32,
     /// Whether an earlier attempt at the same operation may have been committed after all.
     pub(super) may_be_done: bool,
     /// Whether old marks were looked for already.
@@ -180,10 +184,10 @@ impl Inner {
     /// crash (the error of M9 would be to believe that it had not).
     pub(super) async fn transact<O: Operation>(&self, mut operation: O) -> Result<Committed<O::Output>> {
         let _writer = self.writer.lock().await;
-        let mut unknown = 0;
+        let (mut unknown, mut conflicts) = (0, 0);
         for _ in 0..ATTEMPTS {
             let mut transaction = self.transaction();
-            transaction.may_be_done = unknown > 0;
+            (transaction.conflicts, transaction.may_be_done) = (conflicts, unknown > 0);
             let planned = operation.plan(&mut transaction).await;
             let committed = match planned {
                 Ok(output) => self.commit(transaction).await.map(|()| output),
@@ -191,12 +195,25 @@ impl Inner {
             };
             match committed {
                 Ok(output) => return Ok(Committed(output)),
-                Err(error) if error.kind() == ErrorKind::Conflict => observe::conflict(),
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    observe::conflict();
+                    conflicts += 1;
+                    self.give_way(conflicts).await?;
+                }
                 Err(error) if error.code() == "store.io" && unknown < UNKNOWN_OUTCOMES => unknown += 1,
                 Err(error) => return Err(error),
             }
         }
         Err(Fault::StoreConflict.into())
+    }
+
+    /// After some conflicts in a row, waits a few milliseconds, at random, so that two writers do not go on in step.
+    async fn give_way(&self, conflicts: u32) -> Result<()> {
+        if conflicts > 3 {
+            let [jitter] = random::<1>()?;
+            self.clock.sleep(Duration::from_millis(u64::from(jitter) % (1 << conflicts.min(5)))).await;
+        }
+        Ok(())
     }
 
     /// Reads as one operation that changes nothing.
@@ -211,6 +228,7 @@ impl Inner {
             now: now.as_secs(),
             now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             notes: Vec::new(),
+            conflicts: 0,
             may_be_done: false,
             is_pruned: false,
         }
