@@ -24,7 +24,7 @@ const EVERYTHING: &str = "signal,conformance,websocket,__internals";
 /// Integration tests that are suites of their own; every other one belongs to `core`.
 const VECTORS: &[&str] = &["primitives", "vectors"];
 const PROPERTIES: &[&str] = &["properties"];
-const STORE: &[&str] = &["store"];
+const STORE: &[&str] = &["store", "two_processes"];
 const TRANSPORT: &[&str] = &["transport"];
 const HOSTILE: &[&str] = &["hostile"];
 
@@ -167,7 +167,7 @@ fn properties(report: &mut Report, _: &Options) {
     integration_suite(report, PROPERTIES);
 }
 
-/// The stores: the contract, the sealing layer, damaged files, and the power that fails.
+/// The stores: the contract, the sealing layer, damaged files, the power that fails, and two processes on one store.
 fn store(report: &mut Report, _: &Options) {
     integration_suite(report, STORE);
 }
