@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
+use undertone::Address;
 use undertone::Error;
 use undertone::runtime::{Clock, SystemClock, async_trait};
 use undertone::transport::protocol::{Answer, Call};
@@ -13,7 +14,6 @@ use undertone::transport::{
     Delivery, EnvelopeId, Login, MeetingPlace, MemoryTransport, Outbound, PrekeyStock, Publication, Transport,
     TransportFault, Verdict, Witness,
 };
-use undertone::wire::Address;
 
 /// What stands before a frame.
 const CALL: u8 = 0;
