@@ -98,7 +98,7 @@ enum State {
 impl Linking {
     pub(super) async fn begin(builder: ClientBuilder) -> Result<Self> {
         let inner = builder.into_unnamed()?;
-        let state = inner.transact(Begin).await?.into_inner();
+        let state = inner.transact(Begin { anew: false }).await?.into_inner();
         Ok(Self { inner, state })
     }
 
@@ -109,6 +109,16 @@ impl Linking {
             State::Asked(request) => request.code(),
             State::Accepted { code, .. } => code,
         }
+    }
+
+    /// Forgets this code, and whatever was answered to it, and shows another one: what to do when the other device was interrupted or refuses the code.
+    ///
+    /// # Errors
+    /// `store.*`, `random.*`.
+    pub async fn start_over(self) -> Result<Self> {
+        let inner = self.inner;
+        let state = inner.transact(Begin { anew: true }).await?.into_inner();
+        Ok(Self { inner, state })
     }
 
     /// Waits for the other device's offer, and answers it.
@@ -277,7 +287,10 @@ impl State {
 }
 
 /// Goes on with the request in the store, or makes one.
-struct Begin;
+struct Begin {
+    /// Whatever is in the store.
+    anew: bool,
+}
 
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
@@ -289,7 +302,9 @@ impl Operation for Begin {
             return Err(Fault::StoreAccount.into());
         }
         let stored: Option<Zeroizing<Vec<u8>>> = transaction.get(&record_names::link_request()).await?;
-        if let Some(stored) = stored {
+        if let Some(stored) = stored
+            && !self.anew
+        {
             let state = State::from_bytes(&stored)?;
             let is_over = matches!(&state, State::Asked(request) if request.code().expires() <= transaction.now);
             if !is_over {

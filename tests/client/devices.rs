@@ -3,7 +3,9 @@
 use super::world::*;
 use core::time::Duration;
 use futures_executor::block_on;
+use futures_util::future::try_join;
 use undertone::client::EventKind;
+use undertone::identity::LinkCode;
 use undertone::store::MemoryStore;
 
 /// SE-2: a message goes to every device of the recipient and to the sender's other ones.
@@ -45,4 +47,36 @@ fn a_device_that_comes_or_goes_is_noticed_at_the_next_message() {
     assert!(events(&bob).iter().any(removed));
     assert_eq!(texts(&phone), ["three"]);
     assert_eq!(block_on(bob.contact("alice")).unwrap().devices, [1]);
+}
+
+/// A link that was interrupted after the new device had answered can be begun anew on the same store, and only then.
+#[test]
+fn an_interrupted_link_starts_over() {
+    let world = World::new();
+    let (phone, store) = (world.person("alice"), MemoryStore::new());
+    let begin = || block_on(world.builder(&store).link()).unwrap();
+    let linking = begin();
+    let code: LinkCode = linking.code().to_string().parse().unwrap();
+    // The phone crashes before its user confirms.
+    drop(block_on(try_join(phone.link(&code), linking.accept())).unwrap());
+    let failed = block_on(try_join(phone.link(&code), begin().accept())).err().unwrap();
+    assert_eq!(failed.code(), "link.authentication");
+    let anew = block_on(begin().start_over()).unwrap();
+    assert_ne!(anew.code().to_string(), code.to_string());
+    assert_eq!(link(&world, &phone, &store).address().device(), 2);
+}
+
+/// SE-2: a message to someone whose devices could not be asked for when it was sent reaches the sender's other devices too.
+#[test]
+fn a_message_that_waits_for_the_recipients_devices_reaches_the_own_other_ones() {
+    let world = World::new();
+    let (phone, bob) = (world.person("alice"), world.person("bob"));
+    let tablet = link(&world, &phone, &MemoryStore::new());
+    world.server.set_reachable(false);
+    say(&phone, "bob", "later");
+    world.server.set_reachable(true);
+    world.clock.advance(Duration::from_secs(60));
+    assert!(texts(&phone).is_empty());
+    assert_eq!(texts(&bob), ["later"]);
+    assert_eq!(texts(&tablet), ["later"]);
 }
