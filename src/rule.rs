@@ -5,7 +5,7 @@
 //! constant `true` and costs nothing. Only with the private feature `__internals` can a test suspend one rule, for
 //! its own thread, and watch its attack succeed.
 
-/// A requirement that some attack needs to be broken. Named after its id: `Pq13` is PQ-13.
+/// A requirement that some attack needs to be broken. Named after its id: `Pq13` is PQ-13, `L6M1` is what mutant M1 of section C8, L6, breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, dead_code, reason = "each name is the id of the requirement that documents it")]
 pub enum Rule {
@@ -32,6 +32,16 @@ pub enum Rule {
     He6,
     K3,
     K4,
+    L6M1,
+    L6M2,
+    L6M3,
+    L6M4,
+    L6M5,
+    L6M6,
+    L6M9,
+    L6M11,
+    L6M12,
+    L6M13,
     M2,
     P2,
     P5,

@@ -12,6 +12,7 @@ use super::transaction::{Operation, Transaction};
 use crate::content::{Body, Content, MessageId, MissingRange};
 use crate::error::{Error, Fault, Result};
 use crate::identity::Verification;
+use crate::rule::{self, Rule};
 use crate::runtime::async_trait;
 use crate::wire::Address;
 use std::collections::BTreeMap;
@@ -46,7 +47,7 @@ impl Transaction<'_> {
         self.take_acknowledgement(&mut peer, &content).await?;
         self.take_mention(inner, own, sender, &content).await?;
         if content.sequence != 0 {
-            if !peer.note(content.stream, content.sequence) {
+            if !peer.note(content.stream, content.sequence) && rule::on(Rule::L6M4) {
                 // I3: the same message again, encrypted anew because it was thought lost.
                 self.notes.push(Note::Repeated);
                 self.put_peer(&peer);

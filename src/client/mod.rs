@@ -15,6 +15,7 @@
 //! | `receipts` | what others learn of their messages |
 //! | `prekey_upkeep` `rollback` | prekeys; a store that is an older copy |
 //! | `transaction` `record_names` `counters` | one operation, one commit |
+//! | `mutants` | for tests: the order of things, broken |
 
 mod builder;
 mod contact;
@@ -30,6 +31,7 @@ mod incoming;
 mod intent;
 mod letters;
 mod linking;
+mod mutants;
 mod observe;
 mod outbox;
 mod own_device;

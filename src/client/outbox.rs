@@ -146,7 +146,8 @@ impl Inner {
     async fn hand_over(&self, rows: Vec<(u64, OutboxRow)>, refused: &mut Refused) -> Result<()> {
         let mut numbers = Vec::with_capacity(rows.len());
         let mut envelopes = Vec::with_capacity(rows.len());
-        for (number, row) in rows {
+        for (number, mut row) in rows {
+            self.encrypt_again(&mut row).await?;
             numbers.push((number, row.to.name().to_owned()));
             envelopes.push(Outbound { id: row.id, to: row.to, device_list: row.list, bytes: row.bytes });
         }

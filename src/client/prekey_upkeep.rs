@@ -204,7 +204,7 @@ fn encode_prekey(prekey: &PublishedPrekey, out: &mut Writer) -> Result<()> {
     Ok(())
 }
 
-fn decode(bytes: &[u8]) -> Result<Publication> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Publication> {
     let mut input = Reader::new(bytes, Fault::RecordCorrupt);
     if input.u8()? != VERSION {
         return Err(Fault::RecordVersion.into());

@@ -13,6 +13,7 @@ use crate::content::{Content, unpad};
 use crate::error::{Error, Fault, Result};
 use crate::handshake::{FirstMessage, Prekeys};
 use crate::profile::{Undertone, UndertoneIdentityKey};
+use crate::rule::{self, Rule};
 use crate::runtime::async_trait;
 use crate::session::{DecryptedBy, TrustedIdentity};
 use crate::transport::{Delivery, EnvelopeId};
@@ -40,8 +41,8 @@ const HELD_AT_ONCE: usize = 64;
 
 /// An envelope that came from the server, or that was held before.
 #[derive(Clone)]
-struct Arrival {
-    id: EnvelopeId,
+pub(super) struct Arrival {
+    pub(super) id: EnvelopeId,
     bytes: Vec<u8>,
     /// Its row in the table of held ones.
     row: Option<u64>,
@@ -60,6 +61,8 @@ pub(super) struct Received {
     pub(super) lookups: BTreeSet<String>,
     /// Whether a prekey was used up.
     pub(super) used_prekeys: bool,
+    /// For the mutant M3 alone.
+    pub(super) prekeys_of_a_second_commit: Option<Vec<u8>>,
 }
 
 /// Reads envelopes.
@@ -94,11 +97,13 @@ impl Inner {
         let (mut asked, mut unreachable) = (BTreeSet::new(), BTreeSet::new());
         let mut rounds = 0;
         while !rest.is_empty() && rounds < 3 {
+            self.acknowledge_too_early(&rest).await?;
             let receive = Receive { inner: self, arrivals: &rest, asked: &asked, unreachable: &unreachable };
             let received = self.transact(receive).await?;
             let Received { lookups, tried, is_cut, .. } = received.output();
             let (lookups, tried, is_cut) = (lookups.clone(), tried.clone(), *is_cut);
             if received.output().used_prekeys {
+                self.forget_prekeys_too_late(received.output()).await?;
                 self.upkeep_due.store(true, std::sync::atomic::Ordering::Relaxed);
             }
             let settled = self.acknowledge(received).await?;
@@ -197,7 +202,7 @@ impl Operation for Receive<'_> {
                     received.tried.insert(row);
                     continue;
                 }
-            } else if transaction.get(&record_names::received(&mark)).await?.is_some() {
+            } else if rule::on(Rule::L6M4) && transaction.get(&record_names::received(&mark)).await?.is_some() {
                 // Redelivery after a crash between commit and acknowledgement: neither a failure nor news.
                 transaction.notes.push(Note::Redelivered);
                 received.settled.push(arrival.id);
@@ -224,11 +229,13 @@ impl Operation for Receive<'_> {
                 Err(failure) => {
                     // I6: what does not authenticate changes a counter and nothing else.
                     transaction.return_to(savepoint);
+                    transaction.let_forgery_change_state(&failure);
                     transaction.note_failure(&failure).await?;
                     transaction.settle(arrival, mark, &mut received).await?;
                 }
             }
         }
+        self.inner.answer_too_early(transaction, &own).await?;
         Ok(received)
     }
 }
@@ -286,7 +293,12 @@ impl Receive<'_> {
         let decrypted = session.accept(&own.local(), &first, &mut prekeys, &trusted, policy, now).map_err(blame)?;
         if let DecryptedBy::New(strength) = decrypted.by {
             // I4, M3: the one-time prekeys are gone in the commit that makes the session.
-            transaction.put(record_names::prekeys(), prekeys.to_bytes());
+            let prekeys = prekeys.to_bytes();
+            if rule::on(Rule::L6M3) {
+                transaction.put(record_names::prekeys(), prekeys);
+            } else {
+                received.prekeys_of_a_second_commit = Some(prekeys);
+            }
             received.used_prekeys = true;
             transaction.report_strength(&sender, strength).await?;
         }

@@ -7,6 +7,7 @@ use super::own_device::random;
 use super::record_names::{self, Numbered};
 use crate::crypto::Zeroizing;
 use crate::error::{ErrorKind, Fault, Result};
+use crate::rule::{self, Rule};
 use crate::runtime::async_trait;
 use crate::store::{RecordName, SealedStore};
 use core::time::Duration;
@@ -133,9 +134,14 @@ impl Transaction<'_> {
         self.generation
     }
 
+    /// What is staged under a name.
+    pub(super) fn staged(&self, name: &RecordName) -> Option<&[u8]> {
+        self.staged.get(name)?.as_deref().map(Vec::as_slice)
+    }
+
     fn observe(&mut self, generation: u64) -> Result<()> {
         match self.generation {
-            Some(first) if first != generation => Err(Fault::StoreConflict.into()),
+            Some(first) if first != generation && rule::on(Rule::L6M11) => Err(Fault::StoreConflict.into()),
             _ => {
                 self.generation = Some(generation);
                 Ok(())
@@ -200,7 +206,9 @@ impl Inner {
                     conflicts += 1;
                     self.give_way(conflicts).await?;
                 }
-                Err(error) if error.code() == "store.io" && unknown < UNKNOWN_OUTCOMES => unknown += 1,
+                Err(error) if error.code() == "store.io" && unknown < UNKNOWN_OUTCOMES && rule::on(Rule::L6M9) => {
+                    unknown += 1
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -250,9 +258,10 @@ impl Inner {
         for number in &settled {
             transaction.remove(Numbered::Outbox.row(*number));
         }
+        self.leave_too_early(&mut transaction).await?;
         let expected = match transaction.generation {
-            Some(generation) => generation,
-            None => self.store.read(&[]).await?.generation,
+            Some(generation) if rule::on(Rule::L6M11) => generation,
+            _ => self.store.read(&[]).await?.generation,
         };
         let begin = self.clock.now();
         let changes = transaction.staged.into_iter().collect();

@@ -92,12 +92,13 @@ const BLOCK: u32 = 64;
 
 fn seal_detached(key: &Secret<32>, nonce: &[u8; 12], ad: &[u8], plaintext: &[u8], ciphertext: &mut [u8]) -> [u8; TAG] {
     assert_same_length(plaintext, ciphertext);
-    key_uses::note(key, nonce);
-    if is_short(ad, plaintext) {
+    let tag = if is_short(ad, plaintext) {
         seal_short(key, nonce, ad, plaintext, ciphertext)
     } else {
         seal_long(key, nonce, ad, plaintext, ciphertext)
-    }
+    };
+    key_uses::note(key, nonce, ad, plaintext, ciphertext);
+    tag
 }
 
 fn open_detached(

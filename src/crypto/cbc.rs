@@ -11,12 +11,12 @@ use zeroize::Zeroize;
 /// Pads and encrypts; the result is a positive multiple of 16 bytes.
 #[must_use]
 pub fn encrypt(key: &Secret<32>, iv: &[u8; 16], plaintext: &[u8]) -> Vec<u8> {
-    key_uses::note(key, iv);
     let mut buffer = vec![0; (plaintext.len() / BLOCK + 1) * BLOCK];
     let written = cbc::Encryptor::<Aes256>::new(key.expose().into(), iv.into())
         .encrypt_padded_b2b::<Pkcs7>(plaintext, &mut buffer)
         .is_ok();
     assert!(written, "the buffer has room for the padding");
+    key_uses::note(key, iv, &[], plaintext, &buffer);
     buffer
 }
 

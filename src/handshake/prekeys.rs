@@ -1,6 +1,7 @@
 //! A device's own prekeys, all of them, in memory.
 
 use crate::crypto::agreement::AgreementKey;
+use crate::crypto::key_uses;
 use crate::error::{Error, Fault, Result};
 use crate::handshake::prekey::CLOCK_SKEW;
 use crate::handshake::replay_guard::{REPLAY_GUARD, ReplayGuard};
@@ -285,11 +286,15 @@ impl<P: HandshakeProfile> Prekeys<P> {
         if !rule::on(Rule::Pq19) {
             return Ok(());
         }
-        if let Some(id) = first.one_time_prekey_id {
-            self.one_time.remove(&id);
+        if let Some(id) = first.one_time_prekey_id
+            && self.one_time.remove(&id).is_some()
+        {
+            key_uses::spend(false, id);
         }
-        if let Some(id) = first.kem_prekey_id() {
-            self.one_time_kem.remove(&id);
+        if let Some(id) = first.kem_prekey_id()
+            && self.one_time_kem.remove(&id).is_some()
+        {
+            key_uses::spend(true, id);
         }
         Ok(())
     }

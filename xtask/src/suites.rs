@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Every suite, by the name it keeps for good.
-const SUITES: [(&str, Suite); 8] = [
+const SUITES: [(&str, Suite); 9] = [
     ("core", core),
     ("vectors", vectors),
     ("interop", interop),
@@ -15,6 +15,7 @@ const SUITES: [(&str, Suite); 8] = [
     ("store", store),
     ("transport", transport),
     ("hostile", hostile),
+    ("crash", crash),
     ("wasm", wasm),
 ];
 
@@ -27,6 +28,7 @@ const PROPERTIES: &[&str] = &["properties"];
 const STORE: &[&str] = &["store", "two_processes"];
 const TRANSPORT: &[&str] = &["transport"];
 const HOSTILE: &[&str] = &["hostile"];
+const CRASH: &[&str] = &["crash"];
 
 /// What browsers run, and what a test program can run in: the same code, with a place to print to.
 const BROWSER: &str = "wasm32-unknown-unknown";
@@ -111,9 +113,8 @@ fn core(report: &mut Report, _: &Options) {
     report.run("unit tests", Verdict::Tests, tests("undertone", "").arg("--lib"));
     let mut everything = tests("undertone", EVERYTHING);
     everything.arg("--lib");
-    for target in
-        integration_tests(|target| ![VECTORS, PROPERTIES, STORE, TRANSPORT, HOSTILE].concat().contains(&target))
-    {
+    let others = [VECTORS, PROPERTIES, STORE, TRANSPORT, HOSTILE, CRASH].concat();
+    for target in integration_tests(|target| !others.contains(&target)) {
         everything.args(["--test", &target]);
     }
     report.run("unit and attack tests, every feature", Verdict::Tests, &mut everything);
@@ -181,6 +182,16 @@ fn transport(report: &mut Report, _: &Options) {
 /// The client against a server that lies, withholds, replays and forges: every attack that `docs/threat-model.md` lists.
 fn hostile(report: &mut Report, _: &Options) {
     integration_suite(report, HOSTILE);
+}
+
+/// Crash at every point: a program of its own, whose last line counts the faults that were survived.
+fn crash(report: &mut Report, _: &Options) {
+    let mut program = workspace::cargo();
+    program.args(["test", "--package", "undertone", "--features", EVERYTHING]);
+    for target in CRASH {
+        program.args(["--test", target]);
+    }
+    report.run("every commit and every call", Verdict::Tests, &mut program);
 }
 
 /// The engine in WebAssembly: that it compiles for browsers, and that its unit tests and vectors pass there, in node.
