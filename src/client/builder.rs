@@ -16,7 +16,7 @@ use crate::store::SealedStore;
 use crate::transport::Transport;
 use crate::wire::Address;
 use getrandom::SysRng;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 /// How a client is to be opened; see [`Client::builder`].
@@ -168,6 +168,9 @@ impl ClientBuilder {
             shown: AtomicU64::new(0),
             upkeep_due: AtomicBool::new(true),
             kept_up: AtomicU64::new(0),
+            last_trouble: Mutex::default(),
+            syncing: AtomicUsize::new(0),
+            synced: event_listener::Event::new(),
             trouble: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             settled: Mutex::default(),

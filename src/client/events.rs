@@ -2,10 +2,10 @@
 
 use super::event::Event;
 use super::handle::{Client, Inner};
-use super::intent::is_local;
 use super::observe;
 use super::own_device::random;
 use super::record_names::Numbered;
+use super::run_intents::is_local;
 use super::transaction::{Operation, Transaction};
 use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::runtime::async_trait;
@@ -16,12 +16,15 @@ use core::time::Duration;
 use futures_util::future::{Either, select};
 use futures_util::stream::{Stream, StreamExt, unfold};
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 
 /// The longest wait before the client looks after itself, in seconds.
 const LONGEST_WAIT: u64 = 3_600;
 /// The first wait after the server could not be used, in milliseconds, doubled each time.
 const FIRST_BACKOFF: u64 = 500;
 const LONGEST_BACKOFF: u64 = 60_000;
+/// How often mail is taken in at most before a sync ends: a server that sends without end does not keep it.
+const BATCHES: usize = 1_024;
 
 /// A client's events, one after the other; see [`Client::events`].
 ///
@@ -80,6 +83,7 @@ impl Inner {
             if let Some(event) = self.take_event().await? {
                 return Ok(event);
             }
+            self.give_precedence().await;
             let _one_at_a_time = self.pumping.lock().await;
             if let Some(event) = self.take_event().await? {
                 return Ok(event);
@@ -92,6 +96,9 @@ impl Inner {
     async fn turn(&self) -> Result<()> {
         let woken = self.wake.listen();
         self.check_open()?;
+        if self.syncing.load(Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
         let wait = self.do_what_is_due().await?;
         let receive = pin!(self.transport.receive());
         let sleep = self.clock.sleep(wait);
@@ -129,13 +136,14 @@ impl Inner {
     }
 
     pub(super) async fn sync(&self, patience: Duration) -> Result<()> {
+        let _before_whoever_waits = Precedence::take(self);
         let _one_at_a_time = self.pumping.lock().await;
-        loop {
+        for _ in 0..BATCHES {
             self.check_open()?;
-            let trouble = self.trouble.load(Ordering::Relaxed);
+            self.last_trouble().take();
             self.do_what_is_due().await?;
-            if self.trouble.load(Ordering::Relaxed) > trouble {
-                return Err(Fault::TransportUnreachable.into());
+            if let Some(error) = self.last_trouble().take() {
+                return Err(error);
             }
             match self.receive_within(patience).await {
                 Ok(Some(deliveries)) => self.take_in(&deliveries).await?,
@@ -147,6 +155,21 @@ impl Inner {
             }
         }
         self.forget_delivered().await
+    }
+
+    /// Waits until nobody syncs.
+    async fn give_precedence(&self) {
+        loop {
+            let synced = self.synced.listen();
+            if self.syncing.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            synced.await;
+        }
+    }
+
+    fn last_trouble(&self) -> MutexGuard<'_, Option<Error>> {
+        self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn receive_within(&self, patience: Duration) -> Result<Option<Vec<Delivery>>> {
@@ -226,6 +249,7 @@ impl Inner {
     fn note_trouble(&self, error: &Error) -> Duration {
         observe::trouble(error.code());
         self.trouble.fetch_add(1, Ordering::Relaxed);
+        *self.last_trouble() = Some(error.clone());
         self.backoff()
     }
 
@@ -243,6 +267,24 @@ impl Inner {
             return Ok(());
         }
         self.transact(ForgetDelivered).await.map(|_| ())
+    }
+}
+
+/// While one is there, whoever waits for events lets go of the client.
+struct Precedence<'a>(&'a Inner);
+
+impl<'a> Precedence<'a> {
+    fn take(inner: &'a Inner) -> Self {
+        inner.syncing.fetch_add(1, Ordering::SeqCst);
+        inner.wake.notify(usize::MAX);
+        Self(inner)
+    }
+}
+
+impl Drop for Precedence<'_> {
+    fn drop(&mut self) {
+        self.0.syncing.fetch_sub(1, Ordering::SeqCst);
+        self.0.synced.notify(usize::MAX);
     }
 }
 

@@ -10,7 +10,7 @@ use super::record_names;
 use super::send::Sent;
 use super::transaction::Transaction;
 use crate::content::{Body, MessageId, Padding};
-use crate::error::{Fault, Result};
+use crate::error::{Error, Fault, Result};
 use crate::handshake::HandshakePolicy;
 use crate::identity::{AccountKey, DidKey, Fingerprint, TrustPolicy};
 use crate::profile::Undertone;
@@ -21,7 +21,7 @@ use crate::wire::Address;
 use core::fmt;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// For how many seconds the clock may go back.
@@ -66,6 +66,9 @@ pub(super) struct Inner {
     pub(super) keeping_up: async_lock::Mutex<()>,
     pub(super) pumping: async_lock::Mutex<()>,
     pub(super) told: async_lock::Mutex<Told>,
+    /// How many callers sync, and what tells that one is done: whoever waits for events lets them go first.
+    pub(super) syncing: AtomicUsize,
+    pub(super) synced: event_listener::Event,
     /// Wakes whoever waits for events when there is something to do.
     pub(super) wake: event_listener::Event,
     /// How far the store had come when this client opened, what it has committed since, and the highest generation that it showed the server (I7).
@@ -81,6 +84,7 @@ pub(super) struct Inner {
     pub(super) kept_up: AtomicU64,
     /// How often in a row the server could not be used.
     pub(super) trouble: AtomicU32,
+    pub(super) last_trouble: Mutex<Option<Error>>,
     pub(super) closed: AtomicBool,
     pub(super) settled: Mutex<BTreeSet<u64>>,
     pub(super) postponed: Mutex<BTreeMap<u64, u64>>,
@@ -201,10 +205,11 @@ impl Client {
         self.inner.confirm(event).await
     }
 
-    /// Does all that can be done now, and returns once nothing has come from the server for `patience`: for a program that is woken for a moment.
+    /// Does all that can be done now, and returns once nothing has come from the server for `patience`: for a program that is woken for a moment. Whoever waits in
+    /// [`next_event`](Self::next_event) lets it go first. A server that sends without end is left after a thousand batches.
     ///
     /// # Errors
-    /// As [`next_event`](Self::next_event); `transport.*` if the server could not be used.
+    /// As [`next_event`](Self::next_event); what kept the server from being used, such as `transport.*`.
     #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn sync(&self, patience: Duration) -> Result<()> {
         self.check_open()?;

@@ -3,11 +3,12 @@
 use super::contact::Learned;
 use super::event::{EventKind, Message, SecurityEvent, SecurityKind};
 use super::handle::{Inner, age};
-use super::intent::{Intent, Task, is_local};
+use super::intent::{Intent, Task};
 use super::observe::Note;
 use super::own_device::OwnDevice;
 use super::peer::{KEPT_FOR_RESENDING, Peer};
 use super::record_names::{self, Numbered};
+use super::run_intents::is_local;
 use super::transaction::{Operation, Transaction};
 use crate::content::{Body, Content, MessageId, MissingRange};
 use crate::error::{Error, Fault, Result};
@@ -117,6 +118,10 @@ impl Transaction<'_> {
 
     async fn act(&mut self, inner: &Inner, own: &OwnDevice, peer: &mut Peer, content: Content) -> Result<()> {
         let Content { id, sent_at, conversation, body, .. } = content;
+        if is_for_application(&body) && !self.is_first_time(&peer.address, id).await? {
+            self.notes.push(Note::Repeated);
+            return Ok(());
+        }
         match body {
             Body::Nothing => Ok(()),
             Body::ResendRequest { stream, missing } => self.answer(peer, stream, &missing).await,
@@ -130,6 +135,16 @@ impl Transaction<'_> {
                 self.tell(EventKind::Message(message)).await
             }
         }
+    }
+
+    /// I3: a device whose store went back sends what waited in it under other numbers, and does not know that it was there before.
+    async fn is_first_time(&mut self, sender: &Address, id: MessageId) -> Result<bool> {
+        let mark = self.keyed_hash("told", &[sender.name().as_bytes(), &[sender.device()], &id.0]);
+        if self.get(&record_names::received(&mark)).await?.is_some() && rule::on(Rule::L6M4) {
+            return Ok(false);
+        }
+        self.mark_received(mark).await?;
+        Ok(true)
     }
 
     async fn verification(&mut self, own: &OwnDevice, account: &str) -> Result<Verification> {
@@ -149,10 +164,10 @@ impl Transaction<'_> {
         let from_first = [MissingRange { from: 1, to: u64::MAX }];
         // A device that lost its state does not know the stream: it lacks all that it has not acknowledged.
         let missing = if stream == peer.stream { missing } else { from_first.as_slice() };
-        let kept = peer.next.saturating_sub(KEPT_FOR_RESENDING).max(peer.acknowledged.saturating_add(1));
+        let kept = peer.kept_for_resending();
         let mut resent = 0;
         for range in missing {
-            for sequence in range.from.max(kept)..=range.to.min(peer.next.saturating_sub(1)) {
+            for sequence in range.from.max(kept.start)..range.to.saturating_add(1).min(kept.end) {
                 let Some(message) = self.get(&record_names::resend(&peer.address, sequence)).await? else { continue };
                 let Ok(id) = <[u8; 16]>::try_from(message.as_slice()) else { continue };
                 let task = Task::Deliver { to: peer.address.clone(), message: MessageId(id), sequence };

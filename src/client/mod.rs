@@ -10,7 +10,7 @@
 //! | `builder` `handle` `events` | opening, the door, waiting |
 //! | `send` `letters` `outbox` | a message becomes envelopes, and goes to the server |
 //! | `receive` `incoming` `inbox` | an envelope becomes a message, and goes to the application |
-//! | `intent` `failures` `peer` | what is missing is asked for, what is broken is begun anew |
+//! | `intent` `run_intents` `failures` `peer` | what is missing is asked for, what is broken is begun anew |
 //! | `contact` `contacts` `devices` `linking` | whose devices are whose |
 //! | `receipts` | what others learn of their messages |
 //! | `prekey_upkeep` `rollback` | prekeys; a store that is an older copy |
@@ -41,6 +41,7 @@ mod receipts;
 mod receive;
 mod record_names;
 mod rollback;
+mod run_intents;
 mod send;
 mod transaction;
 

@@ -20,6 +20,8 @@ pub(super) enum Note {
     Repeated,
     /// An envelope could not be read.
     Failed(&'static str),
+    /// A message about the streams, or one that waited, could not be encrypted.
+    Refused(&'static str),
     /// A session is to be replaced.
     Renewed,
     /// A security event.
@@ -37,6 +39,7 @@ pub(super) fn count(notes: &[Note]) {
             Note::Redelivered => counter!("undertone_envelopes_redelivered_total").increment(1),
             Note::Repeated => counter!("undertone_messages_repeated_total").increment(1),
             Note::Failed(code) => counter!("undertone_decrypt_failures_total", "code" => *code).increment(1),
+            Note::Refused(code) => counter!("undertone_encrypt_failures_total", "code" => *code).increment(1),
             Note::Renewed => counter!("undertone_sessions_renewed_total").increment(1),
             Note::Security(kind) => counter!("undertone_security_events_total", "kind" => kind.word()).increment(1),
             Note::Epoch(epoch) => histogram!("undertone_post_quantum_epoch").record(*epoch as f64),

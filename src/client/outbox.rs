@@ -2,9 +2,10 @@
 
 use super::event::EventKind;
 use super::handle::{Inner, age};
-use super::intent::{Intent, Task, is_local};
+use super::intent::{Intent, Task};
 use super::observe;
 use super::record_names::Numbered;
+use super::run_intents::is_local;
 use super::transaction::{Operation, Transaction};
 use crate::content::MessageId;
 use crate::error::{Fault, Result};

@@ -83,6 +83,11 @@ impl Peer {
         self.streams.first()
     }
 
+    /// The numbers of the messages that are kept until the other device has them.
+    pub(super) fn kept_for_resending(&self) -> core::ops::Range<u64> {
+        self.next.saturating_sub(KEPT_FOR_RESENDING).max(self.acknowledged.saturating_add(1))..self.next
+    }
+
     /// Gives up what is missing in the newest stream; returns how many messages that were.
     pub(super) fn give_up(&mut self) -> u64 {
         let Some(incoming) = self.streams.first_mut() else { return 0 };

@@ -3,11 +3,11 @@
 
 use super::event::{SecurityEvent, SecurityKind};
 use super::handle::Inner;
-use super::intent::is_local;
 use super::letters::Session;
 use super::observe::Note;
 use super::own_device::OwnDevice;
 use super::record_names::{self, Numbered};
+use super::run_intents::is_local;
 use super::transaction::{Committed, Operation, Transaction};
 use crate::content::{Content, unpad};
 use crate::error::{Error, Fault, Result};
@@ -23,12 +23,12 @@ use std::sync::PoisonError;
 
 /// The first byte of a sealed first message (docs/protocol.md, section 5).
 const SEALED_FIRST: u8 = 0x11;
-/// For how many seconds an envelope is recognised: longer than a server keeps one.
+/// For how many seconds an envelope and its message are recognised: longer than a server keeps one.
 const RECEIVED_AGE: u64 = 45 * 86_400;
 /// How many are recognised at most; beyond, the ratchet alone knows its own.
-const RECEIVED_MOST: u64 = 100_000;
+const RECEIVED_MOST: u64 = 200_000;
 /// How many notes are looked at in one commit: more than a commit adds.
-const PRUNED_AT_ONCE: usize = 80;
+const PRUNED_AT_ONCE: usize = 160;
 /// A session that was replaced for longer than this is not one of two that began at once.
 const SIMULTANEOUS: u64 = 3_600;
 
@@ -436,8 +436,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Notes that an envelope was dealt with, and forgets the oldest notes, a few at a time.
-    async fn mark_received(&mut self, mark: [u8; 32]) -> Result<()> {
+    /// Notes that an envelope was dealt with or a message told, and forgets the oldest notes, a few at a time.
+    pub(super) async fn mark_received(&mut self, mark: [u8; 32]) -> Result<()> {
         let mut order = Writer::with_capacity(40);
         order.u64(self.now).bytes(&mark);
         self.put(record_names::received(&mark), Vec::new());

@@ -2,10 +2,11 @@
 
 use super::contact::LIST_AGE;
 use super::handle::{Inner, age};
-use super::intent::{Bundles, Intent, Lacking, Task, is_local};
+use super::intent::{Intent, Task};
 use super::letters::{Encrypted, Letter, Place, Recipient, address_of};
 use super::own_device::{OwnDevice, random};
 use super::record_names::{self, Numbered};
+use super::run_intents::{Bundles, Lacking, is_local};
 use super::transaction::{Operation, Transaction};
 use crate::content::{Body, Content, MessageId};
 use crate::error::{Error, Fault, Result};
@@ -161,7 +162,7 @@ impl Inner {
         for account in &lacking.accounts {
             match self.refresh_devices(account).await {
                 Err(error) if error.is_retryable() && !is_local(&error) => {
-                    bundles.refused.insert(Address::new(account.as_str(), 1)?, error);
+                    bundles.unknown.insert(account.clone(), error);
                 }
                 Err(error) => return Err(error),
                 Ok(()) => {}
@@ -235,7 +236,7 @@ impl Operation for Send<'_> {
 impl Send<'_> {
     /// The recipient's devices are not known, and cannot be asked for now: the message waits.
     async fn plan_unknown(&self, transaction: &mut Transaction<'_>) -> Result<Planned> {
-        let is_asked = self.bundles.refused.contains_key(&Address::new(self.account, 1)?);
+        let is_asked = self.bundles.unknown.contains_key(self.account);
         if !is_asked && !self.without_waiting {
             let accounts = vec![self.account.to_owned()];
             return Ok(Planned::Lacking(Lacking { accounts, ..Lacking::default() }));

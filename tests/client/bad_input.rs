@@ -276,6 +276,34 @@ fn without_a_server_everything_waits() {
     assert_eq!(told, ["alice 0", "alice 1", "alice 2", "carol 0", "carol 1", "carol 2"]);
 }
 
+/// A message to someone who could not be looked up when it was sent waits as long as the server cannot be reached, however long that is; once the server can
+/// be asked and knows nobody of that name, it is tried some times more and then given up, with the reason.
+#[test]
+fn a_message_to_nobody_is_given_up_and_one_to_someone_far_away_is_not() {
+    let world = World::new();
+    let (alice, bob) = (world.person("alice"), world.person("bob"));
+    world.server.set_reachable(false);
+    say(&alice, "bob", "far away");
+    let lost = block_on(alice.send("nobody", "to nobody")).unwrap();
+    for _ in 0..100 {
+        world.clock.advance(Duration::from_secs(3600));
+        assert_eq!(code(block_on(alice.sync(Duration::ZERO))), "transport.unreachable");
+    }
+    world.server.set_reachable(true);
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        told.extend(try_events(&alice).unwrap_or_default());
+        world.clock.advance(Duration::from_secs(6 * 3600));
+    }
+    assert_eq!(texts(&bob), ["far away"]);
+    let given_up = |event: &EventKind| match event {
+        EventKind::NotDelivered { account, message, code, .. } => Some((account.clone(), *message, code.clone())),
+        _ => None,
+    };
+    let given_up: Vec<_> = told.iter().filter_map(given_up).collect();
+    assert_eq!(given_up, [("nobody".to_owned(), Some(lost.id), "transport.unknown_account".to_owned())]);
+}
+
 /// A clock that was set back is noticed before it makes expired keys valid again; the user may say that it is right.
 #[test]
 fn a_clock_set_back_a_year_is_refused_until_it_is_trusted() {

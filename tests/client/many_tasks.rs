@@ -5,6 +5,7 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use futures_executor::block_on;
+use futures_util::future::{Either, poll_immediate, select};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use std::thread;
 use undertone::Error;
 use undertone::client::{Client, Event, EventId, EventKind};
 use undertone::content::{Body, MessageId};
-use undertone::runtime::async_trait;
+use undertone::runtime::{Clock, async_trait};
 use undertone::store::{Batch, MemoryStore, Reading, Scan, SealedStore, Store, StoreSecret};
 use undertone::transport::{
     Delivery, EnvelopeId, Login, MeetingPlace, MemoryTransport, Outbound, PrekeyStock, Publication, Transport, Verdict,
@@ -57,6 +58,40 @@ fn many_threads_share_one_client() {
         scope.spawn(|| consume(bob, 0));
         scope.spawn(|| consume(alice, 1));
     });
+}
+
+/// A clock on which nobody who sleeps wakes.
+struct StillClock(TestClock);
+
+#[async_trait]
+impl Clock for StillClock {
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        if !duration.is_zero() {
+            core::future::pending().await
+        }
+    }
+}
+
+/// A task that waits for events lets a task that syncs go first, and waits on.
+#[test]
+fn a_sync_is_done_while_another_task_waits() {
+    let world = World::new();
+    let alice = world.person("alice");
+    let builder = world.builder(&MemoryStore::new()).clock(StillClock(world.clock.clone()));
+    let bob = block_on(builder.open("bob")).unwrap();
+    block_on(bob.sync(Duration::ZERO)).unwrap();
+    let (mut waiting, sync) = (pin!(bob.next_event()), pin!(bob.sync(Duration::ZERO)));
+    assert!(block_on(poll_immediate(waiting.as_mut())).is_none());
+    let synced = block_on(select(waiting.as_mut(), sync));
+    assert!(matches!(synced, Either::Right((Ok(()), _))));
+    assert!(block_on(poll_immediate(waiting.as_mut())).is_none());
+    say(&alice, "bob", "hello");
+    let EventKind::Message(message) = block_on(waiting).unwrap().kind else { panic!("a message was sent") };
+    assert_eq!(message.body, Body::from("hello"));
 }
 
 /// Two tasks that wait for events at once are each told of some, none of both.

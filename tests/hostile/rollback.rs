@@ -55,6 +55,33 @@ fn rolled_back(seed: u64) -> RolledBack {
     RolledBack { world, bob, alice, before, unacknowledged }
 }
 
+/// I3: what waited in the copy was sent before the copy was gone back to; under other numbers and another session it is the same message, and told once.
+#[test]
+fn what_waited_in_the_copy_and_was_sent_is_told_once() {
+    let (world, store) = (World::new(), MemoryStore::new());
+    let (alice, bob) = (world.open("alice", &store), world.person("bob"));
+    say(&alice, "bob", "one");
+    live(&bob);
+    Hostile::takes(|_| Some(Verdict::MailboxFull)).over(&world.server);
+    say(&alice, "bob", "waits");
+    let old = copy(&store);
+    world.server.tamper(None);
+    let events = live_on(&world, &[&alice, &bob], 4, 60);
+    assert_eq!(said(&events[1]), ["waits"]);
+    say(&alice, "bob", "not in the copy");
+    assert_eq!(texts(&bob), ["not in the copy"]);
+    block_on(alice.close()).unwrap();
+    let before = world.server.accepted_envelopes().len();
+    let alice = world.open("alice", &old);
+    let events = live_on(&world, &[&alice, &bob], 8, 60);
+    assert!(is_warned(&events[0], SecurityKind::StoreRolledBack));
+    assert_eq!(said(&events[1]), [""; 0]);
+    // Control: it was sent again, and bob reads what comes after it.
+    assert!(world.server.accepted_envelopes().len() > before);
+    say(&alice, "bob", "goes on");
+    assert_eq!(texts(&bob), ["goes on"]);
+}
+
 /// I7, I1, B33: the copy is noticed by what the server saw, before anything leaves the device; no chain of the old sessions is written in again; the conversation
 /// goes on, and what bob still keeps comes again.
 #[test]
