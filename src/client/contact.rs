@@ -50,19 +50,21 @@ impl Contact {
         input.finish()?;
         Ok(Self { pinned, list, changed, checked, was_written_to })
     }
-
-    /// Takes the changed key for the contact's, with its devices.
-    pub(super) fn accept_change(&mut self) {
-        self.pinned.accept_change();
-        if let Some(changed) = self.changed.take() {
-            self.list = changed;
-        }
-    }
 }
 
 impl Transaction<'_> {
     pub(super) async fn contact(&mut self, account: &str) -> Result<Option<Contact>> {
         self.get(&record_names::contact(account)).await?.map(|bytes| Contact::from_bytes(&bytes)).transpose()
+    }
+
+    /// Takes a changed key for the contact's, with its devices.
+    pub(super) async fn accept_change(&mut self, contact: &mut Contact) -> Result<()> {
+        contact.pinned.accept_change();
+        if let Some(changed) = contact.changed.take() {
+            self.note_replaced(&contact.list).await?;
+            contact.list = changed;
+        }
+        Ok(())
     }
 
     pub(super) fn put_contact(&mut self, contact: &Contact) -> Result<()> {
@@ -166,7 +168,7 @@ impl Learn<'_> {
             transaction.tell(EventKind::IdentityChanged { account, blocked: !may_send }).await?;
         }
         if may_send {
-            contact.accept_change();
+            transaction.accept_change(&mut contact).await?;
         }
         transaction.put_contact(&contact)?;
         Ok(Learned::UpToDate)
@@ -206,6 +208,7 @@ impl Transaction<'_> {
         if changes.is_empty() {
             return Ok(());
         }
+        self.note_removed(account, changes).await?;
         let (mut added, mut removed) = (Vec::new(), Vec::new());
         for change in changes {
             match change {

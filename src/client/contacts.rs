@@ -102,7 +102,7 @@ impl Operation for Decide<'_> {
 
     async fn plan(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
         let mut contact: Contact = transaction.contact(self.account).await?.ok_or(Fault::ContactUnknown)?;
-        contact.accept_change();
+        transaction.accept_change(&mut contact).await?;
         if matches!(self.decision, Decision::Verified) {
             let key = contact.list.account().clone();
             contact.pinned.mark_verified(&key)?;

@@ -5,7 +5,7 @@ use crate::error::{Fault, Result};
 use crate::wire::{Reader, Writer};
 
 const VERSION: u8 = 1;
-const TABLES: usize = 6;
+const TABLES: usize = 7;
 
 /// Kept in one record, which every operation that appends a row commits along.
 #[derive(Clone, Default)]

@@ -8,7 +8,7 @@ use super::prekey_upkeep::publish_list;
 use super::record_names::{self, Numbered};
 use super::transaction::{Operation, Transaction};
 use crate::error::{Fault, Result};
-use crate::identity::{DeviceList, NewDevice};
+use crate::identity::{DeviceChange, DeviceList, NewDevice};
 use crate::runtime::async_trait;
 
 /// The own account's devices.
@@ -100,6 +100,7 @@ impl Operation for Unlink {
             return Ok(());
         }
         list.remove(account, self.device, transaction.now)?;
+        transaction.note_removed(list.name(), &[DeviceChange::Removed(self.device)]).await?;
         transaction.put_own_list(&own, &list).await
     }
 }

@@ -11,7 +11,7 @@
 //! | `send` `letters` `outbox` | a message becomes envelopes, and goes to the server |
 //! | `receive` `incoming` `inbox` | an envelope becomes a message, and goes to the application |
 //! | `intent` `run_intents` `failures` `peer` | what is missing is asked for, what is broken is begun anew |
-//! | `contact` `contacts` `devices` `linking` | whose devices are whose |
+//! | `contact` `contacts` `devices` `linking` `removed` | whose devices are whose |
 //! | `receipts` | what others learn of their messages |
 //! | `prekey_upkeep` `rollback` | prekeys; a store that is an older copy |
 //! | `transaction` `record_names` `counters` | one operation, one commit |
@@ -40,6 +40,7 @@ mod prekey_upkeep;
 mod receipts;
 mod receive;
 mod record_names;
+mod removed;
 mod rollback;
 mod run_intents;
 mod send;

@@ -6,6 +6,7 @@
 use super::handle::{Inner, Settings, age};
 use super::own_device::{OwnDevice, random};
 use super::record_names;
+use super::removed::ForgetRemoved;
 use super::transaction::{Operation, Transaction};
 use crate::error::{Error, Fault, Result};
 use crate::handshake::{Prekeys, PublishedPrekey};
@@ -45,6 +46,7 @@ impl Inner {
         {
             super::observe::stock(stock);
         }
+        self.transact(ForgetRemoved).await?;
         self.upkeep_due.store(false, Ordering::Relaxed);
         self.kept_up.store(self.clock.now().as_secs(), Ordering::Relaxed);
         Ok(())

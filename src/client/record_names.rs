@@ -88,7 +88,7 @@ pub(super) fn resend(device: &Address, sequence: u64) -> RecordName {
     RecordName::table("resend").text(device.name().as_bytes()).number(u64::from(device.device())).number(sequence)
 }
 
-/// That an envelope was received.
+/// That an envelope was received, or a message told.
 pub(super) fn received(hash: &[u8]) -> RecordName {
     RecordName::table("received").text(hash)
 }
@@ -102,12 +102,14 @@ pub(super) enum Numbered {
     Inbox,
     /// What is to be encrypted and sent later.
     Intents,
-    /// Envelopes received, oldest first.
+    /// What was received, oldest first.
     ReceivedOrder,
     /// Own messages, oldest first.
     SentOrder,
     /// Envelopes that came and cannot be dealt with yet.
     Held,
+    /// Devices that were removed from their accounts, oldest first.
+    Removed,
 }
 
 impl Numbered {
@@ -125,6 +127,7 @@ impl Numbered {
             Self::ReceivedOrder => "received-order",
             Self::SentOrder => "sent-order",
             Self::Held => "held",
+            Self::Removed => "removed",
         })
     }
 

@@ -6,7 +6,8 @@ use futures_executor::block_on;
 use futures_util::future::try_join;
 use undertone::client::EventKind;
 use undertone::identity::LinkCode;
-use undertone::store::MemoryStore;
+use undertone::store::sealed::RecordName;
+use undertone::store::{MemoryStore, SealedStore, StoreSecret};
 
 /// SE-2: a message goes to every device of the recipient and to the sender's other ones.
 #[test]
@@ -64,6 +65,36 @@ fn an_interrupted_link_starts_over() {
     let anew = block_on(begin().start_over()).unwrap();
     assert_ne!(anew.code().to_string(), code.to_string());
     assert_eq!(link(&world, &phone, &store).address().device(), 2);
+}
+
+/// SE-5: the session with a device that was removed stays for a month, for what it sent before, and is deleted then; that with its account's other device stays.
+#[test]
+fn records_of_removed_devices_go_after_a_time() {
+    let (world, store) = (World::new(), MemoryStore::new());
+    let (phone, bob) = (world.person("alice"), world.open("bob", &store));
+    let tablet = link(&world, &phone, &MemoryStore::new());
+    say(&tablet, "bob", "hello");
+    say(&phone, "bob", "hello");
+    assert_eq!(texts(&bob).len(), 2);
+    block_on(phone.unlink(2)).unwrap();
+    say(&phone, "bob", "the tablet is gone");
+    assert_eq!(texts(&bob).len(), 1);
+    let sealed = block_on(SealedStore::open(store.clone(), StoreSecret::key([7; 32]))).unwrap();
+    let records = || {
+        let count = |table| block_on(sealed.scan_all(&RecordName::table(table))).unwrap().1.len();
+        [count("session"), count("peer"), count("tag"), count("resend")]
+    };
+    let all = records();
+    assert_eq!(&all[..2], [2, 2]);
+    for (days, is_kept) in [(1, true), (28, true), (2, false)] {
+        world.clock.advance(Duration::from_secs(days * 86_400));
+        events(&bob);
+        let left = records();
+        assert_eq!(left[..2], if is_kept { [2, 2] } else { [1, 1] }, "after {days} days more");
+        assert_eq!(left[2] < all[2], !is_kept);
+    }
+    say(&phone, "bob", "still here");
+    assert_eq!(texts(&bob), ["still here"]);
 }
 
 /// SE-2: a message to someone whose devices could not be asked for when it was sent reaches the sender's other devices too.
