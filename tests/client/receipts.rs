@@ -17,7 +17,36 @@ fn settle(world: &World, client: &Client) {
     block_on(client.sync(Duration::ZERO)).unwrap();
 }
 
-/// Section D4, T-RECEIPT: the receipts of a conversation travel as one message, once, and not before a random while.
+/// How long a receipt of Bob's waits for others, in steps of five seconds.
+fn steps_until_it_leaves(world: &World, alice: &Client, bob: &Client) -> u64 {
+    say(alice, "bob", "read this");
+    read(bob, &messages(bob).remove(0));
+    for steps in 0..=12 {
+        block_on(bob.sync(Duration::ZERO)).unwrap();
+        if !messages(alice).is_empty() {
+            return steps;
+        }
+        world.clock.advance(Duration::from_secs(5));
+    }
+    panic!("a receipt did not leave within a minute");
+}
+
+/// D4, T-RECEIPT: a receipt waits for a while that nobody can foretell, up to a minute: when it comes says little of when the message was read.
+#[test]
+fn receipts_wait_a_random_while() {
+    let mut waits = std::collections::BTreeSet::new();
+    for _ in 0..4 {
+        let world = World::new();
+        let (alice, bob) = (world.person("alice"), world.person("bob"));
+        say(&bob, "alice", "I write to Alice, and so she is no stranger");
+        texts(&alice);
+        waits.extend((0..8).map(|_| steps_until_it_leaves(&world, &alice, &bob)));
+    }
+    // Of 13 steps, 32 waits meet most; that they meet fewer than five, or none of the later ones, happens less than once in a million million times.
+    assert!(waits.len() >= 5 && waits.last() >= Some(&4), "{waits:?}");
+}
+
+/// D4, T-RECEIPT: the receipts of a conversation travel as one message, once.
 #[test]
 fn receipts_gather() {
     let world = World::new();
@@ -39,7 +68,7 @@ fn receipts_gather() {
     assert_eq!(told[0].body, Body::Receipt { kind: ReceiptKind::Read, ids });
 }
 
-/// Section D4: no receipt to a stranger, none for a receipt, none for what changes another message, none when they are switched off.
+/// D4: no receipt to a stranger, none for a receipt, none for what changes another message, none when they are switched off.
 #[test]
 fn a_receipt_has_its_place() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! L6: each rule on the order of things is broken once, in memory, and an oracle names what became of it. With the rule in force the same lives break nothing.
+//! L6: C8-M1, C8-M2, C8-M3, C8-M4, C8-M5, C8-M6, C8-M9, C8-M11, C8-M12, C8-M13: each rule on the order of things is broken once, in memory, and an oracle names what became of it. With the rule in force the same lives break nothing.
 
 use crate::chronicle::Host;
 use crate::faults::{Armed, Judge};

@@ -1,4 +1,4 @@
-//! The order of the client's steps, explored whole: a device that sends, devices that receive, and a server that hands out what it has in any order and again, with
+//! L0: the order of the client's steps, explored whole: a device that sends, devices that receive, and a server that hands out what it has in any order and again, with
 //! processes that are killed between any two steps and commits of unknown outcome.
 //!
 //! What is modelled are the steps of `src/client` that read or write a store or the network, one by one; each says which function it stands for. Not modelled are loss
@@ -448,21 +448,21 @@ impl World {
     }
 }
 
-/// I1, I2, I3, I4, I7, I12: two devices, with two messages, and with one message and three faults at any place.
+/// I1, I2, I3, I4, I7, I12: two devices, with one message and three faults at any place (5 607 states), and with two messages and one fault (1 023 816 states).
 #[test]
 fn two_devices_are_told_everything_once() {
     World { faults: 3, ..World::new(1, 2) }.explore();
-    World { faults: 0, ..World::new(2, 2) }.explore();
+    World::new(2, 2).explore();
 }
 
-/// I1, I2, I3, I4, I7, I12: one device, with three messages, and with two messages and three faults at any place.
+/// I1, I2, I3, I4, I7, I12: one device, with three messages (7 825 states), and with two messages and three faults at any place (17 851 states).
 #[test]
 fn faults_upon_faults_change_nothing() {
     World { faults: 0, ..World::new(3, 1) }.explore();
     World { faults: 3, ..World::new(2, 1) }.explore();
 }
 
-/// I1, I2, I3, I4, I7, I12: two processes on a store, that of the device that sends, that of the device that receives, and both.
+/// I1, I2, I3, I4, I7, I12: two processes on a store, that of the device that sends (395 377 states), that of the device that receives (22 886), and both (7 329).
 #[test]
 fn two_processes_share_a_store() {
     World { senders: 2, ..World::new(2, 1) }.explore();

@@ -36,6 +36,9 @@ fn every_mutant_is_caught() {
     one.is_caught(Mutant::RecognisesNothing, I3);
     one.is_caught(Mutant::EncryptsAgainOnRetry, I1);
     one.is_caught(Mutant::BelievesIoFailed, I3);
+    let two = World::new(2, 2);
+    two.is_caught(Mutant::AcknowledgesBeforeCommit, I2);
+    two.is_caught(Mutant::SendsBeforeCommit, I1);
     World { senders: 2, ..one }.is_caught(Mutant::IgnoresGeneration, I1);
     World { receivers: 2, ..one }.is_caught(Mutant::IgnoresGeneration, I2);
 }
