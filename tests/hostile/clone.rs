@@ -1,4 +1,4 @@
-//! A thief has a copy of a device's store, and uses it beside the device: T-PCS-E2E.
+//! L7: a thief has a copy of a device's store, and uses it beside the device: T-PCS-E2E.
 
 use crate::server::{Hostile, is_warned, live, live_on, said};
 use crate::stores::copy;

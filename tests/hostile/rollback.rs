@@ -82,7 +82,7 @@ fn what_waited_in_the_copy_and_was_sent_is_told_once() {
     assert_eq!(texts(&bob), ["goes on"]);
 }
 
-/// I7, I1, B33: the copy is noticed by what the server saw, before anything leaves the device; no chain of the old sessions is written in again; the conversation
+/// L7, I7, I1, B33: the copy is noticed by what the server saw, before anything leaves the device; no chain of the old sessions is written in again; the conversation
 /// goes on, and what bob still keeps comes again.
 #[test]
 fn an_older_copy_is_noticed_and_begins_anew() {

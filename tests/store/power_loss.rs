@@ -178,7 +178,7 @@ fn no_commit_that_returned_is_taken_back() {
     assert_eq!((outcome.taken_back, outcome.broken), (0, Vec::<String>::new()));
 }
 
-/// M10. Control: with `synchronous = NORMAL` a commit that had returned is taken back, and with `OFF` worse may happen; the test above would notice.
+/// L2, C8-M10. Control: with `synchronous = NORMAL` a commit that had returned is taken back, and with `OFF` worse may happen; the test above would notice.
 #[test]
 fn without_a_sync_in_each_commit_some_are_taken_back() {
     let (disk, events) = run("normal", "NORMAL");
