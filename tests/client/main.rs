@@ -7,6 +7,7 @@ mod costs;
 mod counting;
 mod devices;
 mod flawed_store;
+mod log_capture;
 mod many_tasks;
 mod prekeys;
 mod receipts;

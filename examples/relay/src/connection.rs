@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use undertone::transport::TransportFault;
-use undertone::transport::protocol::{Answer, Call};
+use undertone::transport::protocol::{Answer, Call, mask, unmask};
 
 /// A connection on which nothing is said for so long is gone.
 const SILENCE: Duration = Duration::from_secs(90);
@@ -47,7 +47,7 @@ impl Connection {
             let frame = timeout_at(self.heard + SILENCE, self.socket.recv()).await.ok()??.ok()?;
             self.heard = Instant::now();
             match frame {
-                Message::Binary(frame) => match Call::decode(&frame) {
+                Message::Binary(frame) => match unmask(&frame).and_then(|frame| Call::decode(&frame)) {
                     Ok((id, call)) => return Some((id, call)),
                     Err(_) => return self.malformed().await,
                 },
@@ -71,10 +71,14 @@ impl Connection {
 
     /// Says something; if the other side does not read, the next call is `None`.
     pub(crate) async fn say(&mut self, id: u64, answer: &Answer) {
-        let said = timeout(WRITING, self.socket.send(Message::Binary(answer.encode(id).into()))).await;
-        if !matches!(said, Ok(Ok(()))) {
-            self.is_gone = true;
-        }
+        let said = match mask(&answer.encode(id)) {
+            Ok(masked) => timeout(WRITING, self.socket.send(Message::Binary(masked.into()))).await,
+            Err(_) => {
+                self.is_gone = true;
+                return;
+            }
+        };
+        self.is_gone |= !matches!(said, Ok(Ok(())));
     }
 
     pub(crate) async fn answer<T>(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
-use undertone::transport::protocol::{Answer, Call, MAX_FRAME};
+use undertone::transport::protocol::{Answer, Call, MAX_FRAME, mask, unmask};
 use undertone::transport::{
     Login, MeetingPlace, ServerLimits, Transport, TransportFault, Verdict, WebSocketOptions, WebSocketTransport,
     Witness,
@@ -95,6 +95,8 @@ async fn garbage_ends_the_connection_and_nothing_else() {
     bob.register(&transport).await;
     for (path, frame) in [
         ("/v1/open", Message::Binary(b"garbage".to_vec().into())),
+        ("/v1/open", masked(b"garbage")),
+        ("/v1/open", Message::Binary(Call::Fetch { account: "bob".to_owned(), devices: vec![1] }.encode(1).into())),
         ("/v1/open", Message::Binary(Vec::new().into())),
         ("/v1/open", Message::Text("hello".into())),
         ("/v1/device", Message::Binary(vec![0xFF; 100].into())),
@@ -106,7 +108,7 @@ async fn garbage_ends_the_connection_and_nothing_else() {
         let ended = async { while let Some(Ok(_)) = socket.next().await {} };
         tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap();
     }
-    assert!(relay.metrics().malformed.load(Ordering::Relaxed) >= 4);
+    assert!(relay.metrics().malformed.load(Ordering::Relaxed) >= 6);
     assert_eq!(transport.send(&[bob.envelope(1, 10)]).await.unwrap(), [Verdict::Accepted]);
     relay.shut_down().await;
 }
@@ -116,8 +118,9 @@ async fn garbage_ends_the_connection_and_nothing_else() {
 async fn the_transport_survives_a_server_that_answers_garbage() {
     for (frame, code) in [
         (Message::Binary(b"garbage".to_vec().into()), "transport.malformed"),
+        (masked(b"garbage"), "transport.malformed"),
         (Message::Text("garbage".into()), "transport.malformed"),
-        (Message::Binary(Answer::Deliveries(Vec::new()).encode(0).into()), "transport.malformed"),
+        (masked(&Answer::Deliveries(Vec::new()).encode(0)), "transport.malformed"),
         (Message::Binary(vec![7; 10 << 20].into()), "transport.malformed"),
         (Message::Close(None), "transport.unreachable"),
     ] {
@@ -275,14 +278,18 @@ async fn raw(relay: &Relay, path: &str) -> Socket {
     tokio_tungstenite::connect_async(format!("ws://{}{path}", relay.address())).await.unwrap().0
 }
 
+fn masked(frame: &[u8]) -> Message {
+    Message::Binary(mask(frame).unwrap().into())
+}
+
 async fn say(socket: &mut Socket, frame: Vec<u8>) {
-    socket.send(Message::Binary(frame.into())).await.unwrap();
+    socket.send(masked(&frame)).await.unwrap();
 }
 
 async fn hear(socket: &mut Socket) -> (u64, Answer) {
     loop {
         if let Message::Binary(frame) = socket.next().await.unwrap().unwrap() {
-            return Answer::decode(&frame).unwrap();
+            return Answer::decode(&unmask(&frame).unwrap()).unwrap();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::inbox::Inbox;
 use super::options::WebSocketOptions;
-use super::protocol::{Answer, Call, MAX_FRAME};
+use super::protocol::{Answer, Call, MASK, MAX_FRAME, mask, unmask};
 use crate::crypto::random;
 use crate::error::{Error, Fault, Result};
 use crate::transport::Login;
@@ -156,7 +156,7 @@ impl Task {
             };
             let signature = login.sign(&challenge)?;
             let sign_in = Call::SignIn { device: login.address().clone(), signature };
-            socket.send(Message::Binary(sign_in.encode(1).into())).await.map_err(socket_error)?;
+            socket.send(masked(&sign_in.encode(1))?).await.map_err(socket_error)?;
             match next_answer(&mut socket).await? {
                 (1, Answer::Done) => inbox.begin(),
                 (1, Answer::Failed(fault)) => return Err(fault.into()),
@@ -225,12 +225,12 @@ impl Connection {
         }
         self.last_id += 1;
         let frame = call.encode(self.last_id);
-        if frame.len() > MAX_FRAME {
+        if frame.len() + MASK > MAX_FRAME {
             let _ = reply.send(Err(Fault::TransportTooLarge.into()));
             return Ok(());
         }
         self.pending.insert(self.last_id, reply);
-        self.say(Message::Binary(frame.into()), limit).await
+        self.say(masked(&frame)?, limit).await
     }
 
     fn hear(
@@ -284,10 +284,15 @@ async fn next_answer(socket: &mut Socket) -> Result<(u64, Answer)> {
     }
 }
 
-/// The bytes of a binary frame; nothing for those that only show that the other side is there.
-fn read(frame: Option<core::result::Result<Message, tungstenite::Error>>) -> Result<Option<tungstenite::Bytes>> {
+/// Nothing of the protocol leaves otherwise.
+fn masked(frame: &[u8]) -> Result<Message> {
+    Ok(Message::Binary(mask(frame)?.into()))
+}
+
+/// What is under the mask of a binary frame; nothing for those that only show that the other side is there.
+fn read(frame: Option<core::result::Result<Message, tungstenite::Error>>) -> Result<Option<Vec<u8>>> {
     match frame {
-        Some(Ok(Message::Binary(bytes))) => Ok(Some(bytes)),
+        Some(Ok(Message::Binary(bytes))) => unmask(&bytes).map(Some),
         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
         Some(Ok(Message::Text(_))) => Err(Fault::TransportAnswer.into()),
         Some(Ok(Message::Close(_))) | None => Err(Fault::TransportUnreachable.into()),

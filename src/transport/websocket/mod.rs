@@ -3,6 +3,7 @@
 mod channel;
 mod frames;
 mod inbox;
+mod mask;
 mod options;
 pub mod protocol;
 

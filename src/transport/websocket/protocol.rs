@@ -10,7 +10,9 @@ use crate::transport::{
 use crate::wire::Address;
 use prost::Message;
 
-/// The largest frame that either side takes, in bytes.
+pub use super::mask::{MASK, mask, unmask};
+
+/// The largest frame that either side takes, in bytes, with its mask.
 pub const MAX_FRAME: usize = 4 << 20;
 /// The path of connections that sign in.
 pub const DEVICE_PATH: &str = "/v1/device";
@@ -86,7 +88,7 @@ pub enum Answer {
 }
 
 impl Call {
-    /// The frame of call number `id`.
+    /// The frame of call number `id`, to be [masked](mask).
     #[must_use]
     pub fn encode(&self, id: u64) -> Vec<u8> {
         let call = match self {
@@ -155,7 +157,7 @@ impl Call {
 }
 
 impl Answer {
-    /// The frame of the answer to call number `id`.
+    /// The frame of the answer to call number `id`, to be [masked](mask).
     #[must_use]
     pub fn encode(&self, id: u64) -> Vec<u8> {
         let answer = match self {
