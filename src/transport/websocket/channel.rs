@@ -101,6 +101,8 @@ impl Task {
                 Ok(socket) => match self.serve(socket, first).await {
                     End::Wanted => return,
                     End::Broke(error, was_useful) => {
+                        // A relay that breaks the protocol is not asked again at once, however much it said before.
+                        let was_useful = was_useful && error != Fault::TransportAnswer.into();
                         self.failures = if was_useful { 0 } else { self.failures.saturating_add(1) };
                         error
                     }
@@ -245,7 +247,7 @@ impl Connection {
         };
         self.was_useful = true;
         match (id, answer, inbox) {
-            (0, Answer::Deliveries(deliveries), Some(inbox)) => inbox.put(deliveries),
+            (0, Answer::Deliveries(deliveries), Some(inbox)) => inbox.put(deliveries)?,
             (0, _, _) => return Err(Fault::TransportAnswer.into()),
             // Whoever asked may have given up.
             (id, answer, _) => {
