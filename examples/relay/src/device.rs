@@ -4,7 +4,7 @@ use crate::accounts::{self, SignIn, SignedIn};
 use crate::connection::Connection;
 use crate::mailboxes;
 use crate::relay::stopped;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -16,6 +16,8 @@ use undertone::transport::{Delivery, EnvelopeId, Publication, TransportFault, ad
 const SIGN_IN: Duration = Duration::from_secs(15);
 /// Envelopes that are handed out and not acknowledged; more follow when these are.
 const WINDOW: usize = 256;
+/// And their bytes: once it has so many, a device that is slow to acknowledge gets no more. With the last frame it is well below what a client takes.
+const WINDOW_BYTES: usize = 8 << 20;
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(mut connection: Connection) {
@@ -52,7 +54,7 @@ pub(crate) async fn serve(mut connection: Connection) {
         mailbox: None,
         woken: Arc::default(),
         last: 0,
-        handed_out: HashSet::new(),
+        handed_out: HashMap::new(),
         is_behind: false,
     };
     device.enter(mailbox);
@@ -67,7 +69,8 @@ struct Device {
     woken: Arc<Notify>,
     /// The number of the last envelope that was handed out on this connection.
     last: i64,
-    handed_out: HashSet<EnvelopeId>,
+    /// What was handed out and not acknowledged, with its size.
+    handed_out: HashMap<EnvelopeId, usize>,
     /// Whether there may be more than was handed out.
     is_behind: bool,
 }
@@ -118,7 +121,7 @@ impl Device {
                 self.connection.answer(id, result, Answer::Stock).await;
             }
             (Call::Acknowledge(ids), Some(mailbox)) => {
-                self.handed_out.retain(|known| !ids.contains(known));
+                self.handed_out.retain(|known, _| !ids.contains(known));
                 let result = relay.storage.run(move |database| mailboxes::acknowledge(database, mailbox, &ids)).await;
                 relay.metrics.add(&relay.metrics.envelopes_acknowledged, result.unwrap_or(0));
                 self.connection.answer(id, result, |_| Answer::Done).await;
@@ -161,28 +164,30 @@ impl Device {
         Ok(published.stock)
     }
 
-    /// Hands out what has arrived, as far as the window is open. Tells whether the device is still on its list.
+    /// How many more envelopes may be handed out before any is acknowledged.
+    fn room(&self) -> usize {
+        let is_full = self.handed_out.values().sum::<usize>() >= WINDOW_BYTES;
+        if is_full { 0 } else { WINDOW.saturating_sub(self.handed_out.len()) }
+    }
+
+    /// Hands out what has arrived, as far as the window is open. Tells whether the connection goes on: not if the device is no longer on its list, and not if the
+    /// database failed, since nothing else would ask again for what waits; the device connects again, after waits that grow.
     async fn hand_out(&mut self) -> bool {
         let Some(mailbox) = self.mailbox else { return true };
         let relay = Arc::clone(&self.connection.relay);
-        let room = WINDOW.saturating_sub(self.handed_out.len());
+        let room = self.room();
         let last = self.last;
-        let (found, may_be_more) =
-            match relay.storage.run(move |database| mailboxes::waiting(database, mailbox, last, room)).await {
-                Ok(found) => found,
-                Err(TransportFault::Unauthorized) => return false,
-                // The database failed: the next arrival asks again.
-                Err(_) => return true,
-            };
+        let waiting = relay.storage.run(move |database| mailboxes::waiting(database, mailbox, last, room)).await;
+        let Ok((found, may_be_more)) = waiting else { return false };
         self.is_behind = may_be_more;
         let Some((newest, _)) = found.last() else { return true };
         self.last = *newest;
         let deliveries: Vec<Delivery> = found.into_iter().map(|(_, delivery)| delivery).collect();
-        self.handed_out.extend(deliveries.iter().map(|delivery| delivery.id));
+        self.handed_out.extend(deliveries.iter().map(|delivery| (delivery.id, delivery.bytes.len())));
         relay.metrics.add(&relay.metrics.envelopes_delivered, deliveries.len());
         self.connection.say(0, &Answer::Deliveries(deliveries)).await;
         // There may be more than went into one frame; if the window is full, the next acknowledgement asks.
-        if self.is_behind && self.handed_out.len() < WINDOW {
+        if self.is_behind && self.room() > 0 {
             self.woken.notify_one();
         }
         true

@@ -9,13 +9,21 @@ use undertone::transport::{
 /// No more envelopes are read once there are so many bytes of them: they go into one frame.
 const ENOUGH: usize = 1 << 20;
 
+/// What is kept at most.
+pub struct Limits {
+    /// The size of an envelope, and how many wait for one device.
+    pub server: ServerLimits,
+    /// The bytes of those that wait for one device.
+    pub mailbox_bytes: usize,
+}
+
 type Answer<T> = rusqlite::Result<Result<T, TransportFault>>;
 
 /// Keeps `envelopes`: what became of each, and the mailboxes in which something has arrived.
 pub fn keep(
     connection: &Connection,
     envelopes: &[Outbound],
-    limits: &ServerLimits,
+    limits: &Limits,
     seconds: i64,
 ) -> Answer<(Vec<Verdict>, Vec<i64>)> {
     let mut verdicts = Vec::with_capacity(envelopes.len());
@@ -41,7 +49,7 @@ pub fn waiting(
         "SELECT number, id, bytes FROM envelopes
          WHERE mailbox = ? AND number > ? AND bytes IS NOT NULL ORDER BY number LIMIT ?",
     )?;
-    let mut rows = statement.query(params![mailbox, after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut rows = statement.query(params![mailbox, after, number_of(limit)])?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     while bytes < ENOUGH
         && let Some(row) = rows.next()?
@@ -56,16 +64,26 @@ pub fn waiting(
 
 /// Forgets envelopes, and tells how many there were.
 pub fn acknowledge(connection: &Connection, mailbox: i64, ids: &[EnvelopeId]) -> Answer<usize> {
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     for id in ids {
-        count += connection
-            .prepare_cached("UPDATE envelopes SET bytes = NULL WHERE mailbox = ? AND id = ? AND bytes IS NOT NULL")?
-            .execute(params![mailbox, id.0])?;
+        let waits: Option<(i64, i64)> = connection
+            .prepare_cached(
+                "SELECT number, LENGTH(bytes) FROM envelopes WHERE mailbox = ? AND id = ? AND bytes IS NOT NULL",
+            )?
+            .query_row(params![mailbox, id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((number, size)) = waits {
+            connection.prepare_cached("UPDATE envelopes SET bytes = NULL WHERE number = ?")?.execute([number])?;
+            count += 1;
+            bytes += size;
+        }
     }
     connection
-        .prepare_cached("UPDATE devices SET waiting = waiting - ? WHERE mailbox = ?")?
-        .execute(params![i64::try_from(count).unwrap_or(0), mailbox])?;
-    Ok(Ok(count))
+        .prepare_cached(
+            "UPDATE devices SET waiting = waiting - ?, waiting_bytes = waiting_bytes - ? WHERE mailbox = ?",
+        )?
+        .execute(params![count, bytes, mailbox])?;
+    Ok(Ok(usize::try_from(count).unwrap_or(0)))
 }
 
 /// Keeps `mine` if its generation is the highest, and returns what was highest before.
@@ -116,8 +134,8 @@ pub fn expire(connection: &Connection, envelopes: i64, places: i64) -> Answer<us
     connection.execute("DELETE FROM meeting_places WHERE seconds < ?", [places])?;
     if forgotten > 0 {
         connection.execute(
-            "UPDATE devices SET waiting = (SELECT COUNT(*) FROM envelopes
-             WHERE envelopes.mailbox = devices.mailbox AND bytes IS NOT NULL)",
+            "UPDATE devices SET (waiting, waiting_bytes) = (SELECT COUNT(*), COALESCE(SUM(LENGTH(bytes)), 0)
+             FROM envelopes WHERE envelopes.mailbox = devices.mailbox AND bytes IS NOT NULL)",
             [],
         )?;
     }
@@ -127,21 +145,21 @@ pub fn expire(connection: &Connection, envelopes: i64, places: i64) -> Answer<us
 fn keep_one(
     connection: &Connection,
     envelope: &Outbound,
-    limits: &ServerLimits,
+    limits: &Limits,
     seconds: i64,
     arrived: &mut Vec<i64>,
 ) -> rusqlite::Result<Verdict> {
-    if envelope.bytes.len() > limits.envelope {
+    if envelope.bytes.len() > limits.server.envelope {
         return Ok(Verdict::TooLarge);
     }
     let to = &envelope.to;
     let Some(number) = accounts::number(connection, to.name())? else { return Ok(Verdict::NoSuchDevice) };
-    let mailbox: Option<(i64, i64)> = connection
-        .prepare_cached("SELECT mailbox, waiting FROM devices WHERE account = ? AND device = ?")?
-        .query_row(params![to.name(), to.device()], |row| Ok((row.get(0)?, row.get(1)?)))
+    let mailbox: Option<(i64, i64, i64)> = connection
+        .prepare_cached("SELECT mailbox, waiting, waiting_bytes FROM devices WHERE account = ? AND device = ?")?
+        .query_row(params![to.name(), to.device()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let known = match mailbox {
-        Some((mailbox, _)) => connection
+        Some((mailbox, ..)) => connection
             .prepare_cached("SELECT 1 FROM envelopes WHERE mailbox = ? AND id = ?")?
             .exists(params![mailbox, envelope.id.0])?,
         None => false,
@@ -152,14 +170,23 @@ fn keep_one(
     if i64::try_from(envelope.device_list).is_ok_and(|seen| seen < number) {
         return Ok(Verdict::DevicesChanged);
     }
-    let Some((mailbox, waiting)) = mailbox else { return Ok(Verdict::NoSuchDevice) };
-    if usize::try_from(waiting).is_ok_and(|waiting| waiting >= limits.mailbox) {
+    let Some((mailbox, waiting, bytes)) = mailbox else { return Ok(Verdict::NoSuchDevice) };
+    let size = number_of(envelope.bytes.len());
+    if waiting >= number_of(limits.server.mailbox) || bytes.saturating_add(size) > number_of(limits.mailbox_bytes) {
         return Ok(Verdict::MailboxFull);
     }
     connection
         .prepare_cached("INSERT INTO envelopes (mailbox, id, bytes, seconds) VALUES (?, ?, ?, ?)")?
         .execute(params![mailbox, envelope.id.0, envelope.bytes, seconds])?;
-    connection.prepare_cached("UPDATE devices SET waiting = waiting + 1 WHERE mailbox = ?")?.execute([mailbox])?;
+    connection
+        .prepare_cached(
+            "UPDATE devices SET waiting = waiting + 1, waiting_bytes = waiting_bytes + ? WHERE mailbox = ?",
+        )?
+        .execute(params![size, mailbox])?;
     arrived.push(mailbox);
     Ok(Verdict::Accepted)
+}
+
+fn number_of(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,7 @@
 //! A connection that does not sign in: sending, fetching, and meeting places. The relay does not learn from it who asks.
 
 use crate::connection::Connection;
+use crate::mailboxes::Limits;
 use crate::relay::{Shared, stopped};
 use crate::{accounts, mailboxes};
 use std::sync::Arc;
@@ -73,7 +74,8 @@ async fn answer(relay: &Shared, call: Call) -> Result<Answer, TransportFault> {
 
 /// The sender hears of an envelope only after the commit that it is part of.
 async fn send(relay: &Shared, envelopes: Vec<Outbound>) -> Result<Vec<Verdict>, TransportFault> {
-    let (limits, seconds, metrics) = (relay.options.limits, relay.seconds(), &relay.metrics);
+    let limits = Limits { server: relay.options.limits, mailbox_bytes: relay.options.mailbox_bytes };
+    let (seconds, metrics) = (relay.seconds(), &relay.metrics);
     let kept = relay.storage.run(move |database| mailboxes::keep(database, &envelopes, &limits, seconds)).await;
     let (verdicts, arrived) = kept?;
     relay.hub.wake(&arrived);

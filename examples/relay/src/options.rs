@@ -16,6 +16,8 @@ pub struct RelayOptions {
     pub tls: Option<TlsFiles>,
     /// What it takes.
     pub limits: ServerLimits,
+    /// The most bytes of envelopes that wait for one device.
+    pub mailbox_bytes: usize,
     /// For how long an envelope waits.
     pub envelopes_expire_after: Duration,
     /// For how long a message stays at a meeting place.
@@ -55,6 +57,7 @@ impl RelayOptions {
             database,
             tls: None,
             limits: ServerLimits::default(),
+            mailbox_bytes: 256 << 20,
             envelopes_expire_after: Duration::from_secs(30 * 86_400),
             meeting_places_expire_after: Duration::from_secs(600),
             rate_of_connection: Rate { per_second: 100.0, burst: 2_000.0 },

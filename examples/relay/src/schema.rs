@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// The version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 -- Accounts, and the statements of their device lists as `DeviceList::to_bytes` writes them.
@@ -21,6 +21,7 @@ CREATE TABLE devices (
     device INTEGER NOT NULL,
     identity BLOB NOT NULL,
     waiting INTEGER NOT NULL DEFAULT 0,
+    waiting_bytes INTEGER NOT NULL DEFAULT 0,
     registration_id INTEGER,
     signed_id INTEGER, signed_public BLOB, signed_signature BLOB,
     last_resort_id INTEGER, last_resort_public BLOB, last_resort_signature BLOB,
@@ -67,6 +68,13 @@ CREATE TABLE meeting_places (
 ) WITHOUT ROWID;
 ";
 
+/// From version 1, in which the bytes that wait were not counted.
+const FROM_1: &str = "
+ALTER TABLE devices ADD COLUMN waiting_bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE devices SET waiting_bytes = (SELECT COALESCE(SUM(LENGTH(bytes)), 0) FROM envelopes
+    WHERE envelopes.mailbox = devices.mailbox AND bytes IS NOT NULL);
+";
+
 /// Opens the database at `path`, and makes it if there is none.
 pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
@@ -76,12 +84,37 @@ pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match version {
-        0 => {
-            connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))?;
-            Ok(connection)
+    let missing = match version {
+        0 => TABLES,
+        1 => FROM_1,
+        VERSION => return Ok(connection),
+        _ => return Err(rusqlite::Error::InvalidQuery),
+    };
+    connection.execute_batch(&format!("BEGIN; {missing} PRAGMA user_version = {VERSION}; COMMIT;"))?;
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database of version 1 is taken over, and what waits in it is counted.
+    #[test]
+    fn an_older_database_is_taken_over() {
+        let folder = std::env::temp_dir().join(format!("undertone-relay-schema-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("relay.sqlite");
+        let older = "ALTER TABLE devices DROP COLUMN waiting_bytes; PRAGMA user_version = 1;
+            INSERT INTO devices (mailbox, account, device, identity, waiting) VALUES (1, 'bob', 1, X'', 2);
+            INSERT INTO envelopes (mailbox, id, bytes, seconds) VALUES (1, X'01', X'0102', 0), (1, X'02', X'03', 0), (1, X'03', NULL, 0);";
+        open(&path).unwrap().execute_batch(older).unwrap();
+        for _ in 0..2 {
+            let connection = open(&path).unwrap();
+            let bytes = connection.query_row("SELECT waiting_bytes FROM devices", [], |row| row.get(0));
+            assert_eq!(bytes, Ok(3_i64));
         }
-        VERSION => Ok(connection),
-        _ => Err(rusqlite::Error::InvalidQuery),
+        open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert!(open(&path).is_err());
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -202,6 +202,94 @@ async fn sizes_and_mailboxes_are_limited() {
     relay.shut_down().await;
 }
 
+/// A mailbox has a limit in bytes, too: what is acknowledged or too old counts no longer.
+#[tokio::test]
+async fn the_bytes_of_a_mailbox_are_limited() {
+    let scratch = Scratch::new();
+    let mut options = options(&scratch);
+    options.mailbox_bytes = 1_000;
+    let relay = start(options).await;
+    let (bob, transport) = (Device::new("bob"), connect(relay.address()));
+    bob.register(&transport).await;
+    let envelopes = [bob.envelope(1, 600), bob.envelope(2, 401), bob.envelope(3, 400), bob.envelope(4, 1)];
+    let verdicts = transport.send(&envelopes).await.unwrap();
+    assert_eq!(verdicts, [Verdict::Accepted, Verdict::MailboxFull, Verdict::Accepted, Verdict::MailboxFull]);
+    // What is known was accepted.
+    assert_eq!(transport.send(&[bob.envelope(1, 600)]).await.unwrap(), [Verdict::Accepted]);
+    for _ in 0..2 {
+        transport.acknowledge(&[bob.envelope(1, 0).id]).await.unwrap();
+    }
+    let verdicts = transport.send(&[bob.envelope(5, 601), bob.envelope(6, 600)]).await.unwrap();
+    assert_eq!(verdicts, [Verdict::MailboxFull, Verdict::Accepted]);
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    relay.expire_at(now + 31 * 86_400).await.unwrap();
+    let verdicts = transport.send(&[bob.envelope(7, 1_001), bob.envelope(8, 1_000)]).await.unwrap();
+    assert_eq!(verdicts, [Verdict::MailboxFull, Verdict::Accepted]);
+    relay.shut_down().await;
+}
+
+/// A device that acknowledges nothing gets so many bytes and no more; what it acknowledges makes room.
+#[tokio::test]
+async fn a_slow_device_is_not_flooded() {
+    let scratch = Scratch::new();
+    let relay = start(options(&scratch)).await;
+    let bob = Device::new("bob");
+    bob.register(&connect(relay.address())).await;
+    let envelopes: Vec<_> = (0..24).map(|number| bob.envelope(number, 1 << 20)).collect();
+    for envelope in &envelopes {
+        let sent = connect(relay.address()).send(std::slice::from_ref(envelope)).await;
+        assert_eq!(sent.unwrap(), [Verdict::Accepted]);
+    }
+    let mut socket = raw(&relay, "/v1/device").await;
+    let (0, Answer::Challenge(challenge)) = hear(&mut socket).await else { panic!("a challenge") };
+    let signature = bob.sign(&challenge).unwrap();
+    say(&mut socket, Call::SignIn { device: bob.address.clone(), signature }.encode(1)).await;
+    assert!(matches!(hear(&mut socket).await, (1, Answer::Done)));
+    let mut ids = Vec::new();
+    while ids.len() < 8 {
+        let (0, Answer::Deliveries(deliveries)) = hear(&mut socket).await else { panic!("deliveries") };
+        ids.extend(deliveries.iter().map(|delivery| delivery.id));
+    }
+    // The next that comes is an answer, and then what the acknowledgement has made room for.
+    say(&mut socket, Call::Witness(Witness { generation: 1, mac: [1; 32] }).encode(2)).await;
+    assert!(matches!(hear(&mut socket).await, (2, Answer::Witness(None))));
+    say(&mut socket, Call::Acknowledge(vec![ids[0]]).encode(3)).await;
+    assert!(matches!(hear(&mut socket).await, (3, Answer::Done)));
+    assert!(matches!(hear(&mut socket).await, (0, Answer::Deliveries(more)) if more[0].id == envelopes[8].id));
+    relay.shut_down().await;
+}
+
+/// Mail that waits is not forgotten when the database fails while it is handed out: the connection ends, and the next one gets it.
+#[tokio::test]
+async fn a_database_that_fails_while_mail_is_handed_out_ends_the_connection() {
+    let scratch = Scratch::new();
+    let relay = start(options(&scratch)).await;
+    let (bob, first) = (Device::new("bob"), connect(relay.address()));
+    bob.register(&first).await;
+    first.send(&[bob.envelope(1, 10)]).await.unwrap();
+    first.close().await;
+
+    let other = rusqlite::Connection::open(scratch.path("relay.sqlite")).unwrap();
+    other.execute_batch("ALTER TABLE envelopes RENAME TO gone").unwrap();
+    let transport = connect(relay.address());
+    transport.attach(Arc::clone(&bob) as Arc<dyn Login>).await.unwrap();
+    // Only whoever is never told waits so long.
+    let told = tokio::time::timeout(Duration::from_secs(30), transport.receive()).await;
+    assert_eq!(told.unwrap().unwrap_err().code(), "transport.unreachable");
+
+    other.execute_batch("ALTER TABLE gone RENAME TO envelopes").unwrap();
+    let delivered = async {
+        loop {
+            if let Ok(deliveries) = transport.receive().await {
+                return deliveries;
+            }
+        }
+    };
+    let delivered = tokio::time::timeout(Duration::from_secs(30), delivered).await.unwrap();
+    assert_eq!(delivered[0].id, bob.envelope(1, 10).id);
+    relay.shut_down().await;
+}
+
 #[tokio::test]
 async fn what_is_too_old_is_forgotten() {
     let scratch = Scratch::new();
