@@ -51,6 +51,24 @@ pub struct Armed {
     pub kind: usize,
 }
 
+impl Armed {
+    /// The fault of the life that recovers from a death of this one: early in it, at another place and of another kind from round to round.
+    pub const fn in_the_recovery(self) -> Self {
+        let number = self.point * 2 + (self.kind % 2) as u32;
+        Self { point: number * 7 % RECOVERY, kind: (number / 2) as usize % KINDS }
+    }
+}
+
+/// How far the faults in a recovery reach from its beginning: over the opening of all devices and the first that they do.
+const RECOVERY: u32 = 31;
+
+/// What went wrong in one round: in the life that was to fail, and in the one that recovered from its death.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Struck {
+    pub first: Option<Fault>,
+    pub second: Option<Fault>,
+}
+
 /// Counts the points of one life, and lets one of them fail.
 pub struct Judge {
     pub host: Arc<dyn Host>,

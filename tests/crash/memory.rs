@@ -1,7 +1,7 @@
 //! L1: every scene in one process, over the store in memory. A life that is ended drops everything but the store and the server.
 
 use crate::chronicle::{Chronicle, Host, Note};
-use crate::faults::{Armed, Fault, Judge, KINDS};
+use crate::faults::{Armed, Fault, Judge, KINDS, Struck};
 use crate::life::{Life, TestClock, run};
 use crate::report::Outcome;
 use crate::scenes::{Scene, set_up};
@@ -87,25 +87,36 @@ impl World {
         world
     }
 
-    /// One life with one fault, and after a death another one without. What struck, if its point was reached.
-    pub fn round(self: &Arc<Self>, scene: Scene, round: u32, clock: &TestClock, armed: Option<Armed>) -> Option<Fault> {
-        let mut armed = armed;
-        let mut struck = None;
-        loop {
-            let judge = Arc::new(Judge::new(Arc::<Self>::clone(self), armed));
-            let mut life = Life::new(Arc::clone(&judge), clock.clone());
-            let lived = run(&judge, scene.play(&mut life, round));
-            drop(life);
-            struck = struck.or(judge.struck());
-            if lived.is_some() {
-                break;
-            }
-            armed = None;
+    /// One life with one fault; after its death another one with another fault, and after that one's death one without.
+    pub fn round(self: &Arc<Self>, scene: Scene, round: u32, clock: &TestClock, armed: Armed) -> Struck {
+        let mut struck = Struck::default();
+        let mut is_alive = self.live(scene, round, clock, Some(armed), &mut struck.first);
+        if !is_alive {
+            is_alive = self.live(scene, round, clock, Some(armed.in_the_recovery()), &mut struck.second);
+        }
+        if !is_alive {
+            assert!(self.live(scene, round, clock, None, &mut None), "nothing ends a life that is not armed");
         }
         let mut chronicle = self.chronicle.lock().unwrap();
         chronicle.end_round();
         check_server(&self.server, &mut chronicle);
         struck
+    }
+
+    /// One life; whether it came to its end.
+    fn live(
+        self: &Arc<Self>,
+        scene: Scene,
+        round: u32,
+        clock: &TestClock,
+        armed: Option<Armed>,
+        struck: &mut Option<Fault>,
+    ) -> bool {
+        let judge = Arc::new(Judge::new(Arc::<Self>::clone(self), armed));
+        let mut life = Life::new(Arc::clone(&judge), clock.clone());
+        let lived = run(&judge, scene.play(&mut life, round));
+        *struck = judge.struck();
+        lived.is_some()
     }
 }
 
@@ -121,12 +132,12 @@ pub fn exhaust(scene: Scene, give_up: impl Fn(&Outcome) -> bool) -> Outcome {
             if round % scene.rounds_in_one_world() == scene.rounds_in_one_world() - 1 {
                 world = World::new(&clock);
             }
-            let fault = world.round(scene, round, &clock, Some(Armed { point, kind }));
+            let struck = world.round(scene, round, &clock, Armed { point, kind });
             round += 1;
-            is_reached |= fault.is_some();
-            let context = format!("{scene:?}, round {round}, point {point}, {fault:?}");
+            is_reached |= struck.first.is_some();
+            let context = format!("{scene:?}, round {round}, point {point}, {struck:?}");
             let chronicle = world.chronicle.lock().unwrap();
-            let is_broken = outcome.add(fault, chronicle.broken(), &context);
+            let is_broken = outcome.add(struck, chronicle.broken(), &context);
             outcome.encryptions = outcome.encryptions.max(chronicle.encryptions_that_left());
             drop(chronicle);
             if give_up(&outcome) {

@@ -2,7 +2,7 @@
 //! and confirmed are here, and survive.
 
 use crate::chronicle::{Chronicle, Note};
-use crate::faults::{Armed, Fault, KINDS};
+use crate::faults::{Armed, KINDS, Struck};
 use crate::memory::{check_server, is_quiet, set_weather};
 use crate::report::Outcome;
 use crate::scenes::Scene;
@@ -54,21 +54,26 @@ impl World {
         world
     }
 
-    /// One life with one fault; after its death another one without. What struck, if its point was reached, and whether the process died of it.
-    fn round(&mut self, scene: Scene, round: u32, armed: Armed) -> (Option<Fault>, bool) {
-        let result = match self.run(Some(scene), round, Some(armed)) {
-            End::Done(done) => (done.struck, false),
-            End::Killed(done) => (done.struck, true),
-        };
-        if result.1 {
-            assert!(
-                matches!(self.run(Some(scene), round, None), End::Done(_)),
-                "nothing kills a child that is not armed"
-            );
+    /// One life with one fault; after its death another one with another fault, and after that one's death one without. What struck, and how many processes were
+    /// killed.
+    fn round(&mut self, scene: Scene, round: u32, armed: Armed) -> (Struck, u64) {
+        let (mut faults, mut kills) = ([None; 3], 0);
+        for (fault, armed) in faults.iter_mut().zip([Some(armed), Some(armed.in_the_recovery()), None]) {
+            match self.run(Some(scene), round, armed) {
+                End::Done(done) => {
+                    *fault = done.struck;
+                    break;
+                }
+                End::Killed(done) => {
+                    *fault = done.struck;
+                    kills += 1;
+                }
+            }
         }
+        assert!(kills < 3, "nothing kills a child that is not armed");
         self.chronicle.end_round();
         check_server(&self.server, &mut self.chronicle);
-        result
+        (Struck { first: faults[0], second: faults[1] }, kills)
     }
 
     fn run(&mut self, scene: Option<Scene>, round: u32, armed: Option<Armed>) -> End {
@@ -238,13 +243,13 @@ pub fn exhaust(scene: Scene) -> Outcome {
                 drop(world);
                 world = World::new(folder.clone(), clock);
             }
-            let (fault, is_kill) = world.round(scene, round, Armed { point, kind });
+            let (struck, kills) = world.round(scene, round, Armed { point, kind });
             round += 1;
-            is_reached |= fault.is_some();
-            let context = format!("{scene:?}, round {round}, point {point}, {fault:?}");
+            is_reached |= struck.first.is_some();
+            let context = format!("{scene:?}, round {round}, point {point}, {struck:?}");
             outcome.encryptions = outcome.encryptions.max(world.chronicle.encryptions_that_left());
-            outcome.kills += u64::from(is_kill);
-            if outcome.add(fault, world.chronicle.broken(), &context) {
+            outcome.kills += kills;
+            if outcome.add(struck, world.chronicle.broken(), &context) {
                 let clock = world.clock;
                 drop(world);
                 world = World::new(folder.clone(), clock);

@@ -1,6 +1,6 @@
 //! What came of it, counted.
 
-use crate::faults::Fault;
+use crate::faults::{Fault, Struck};
 use std::collections::BTreeMap;
 
 /// What came of one scene.
@@ -8,6 +8,8 @@ pub struct Outcome {
     pub name: String,
     /// How many faults of each kind were survived.
     pub faults: BTreeMap<Fault, u64>,
+    /// How many of them struck a life that recovered from another.
+    pub doubles: u64,
     /// By the name of the rule that was broken, where, and how.
     pub broken: Vec<(String, String)>,
     /// How many encryptions were seen to leave.
@@ -20,19 +22,20 @@ pub struct Outcome {
 
 impl Outcome {
     pub fn new(name: String) -> Self {
-        Self { name, faults: BTreeMap::new(), broken: Vec::new(), encryptions: 0, kills: 0, noticed: None }
+        Self { name, faults: BTreeMap::new(), doubles: 0, broken: Vec::new(), encryptions: 0, kills: 0, noticed: None }
     }
 
     /// Adds a round; true if something was found wrong in it.
-    pub fn add(&mut self, fault: Option<Fault>, broken: Vec<(String, String)>, context: &str) -> bool {
+    pub fn add(&mut self, struck: Struck, broken: Vec<(String, String)>, context: &str) -> bool {
         let is_broken = !broken.is_empty();
         for (oracle, what) in broken {
             self.broken.push((oracle, format!("{context}: {what}")));
         }
-        if let Some(fault) = fault
-            && !is_broken
-        {
-            *self.faults.entry(fault).or_default() += 1;
+        if !is_broken {
+            self.doubles += u64::from(struck.second.is_some());
+            for fault in [struck.first, struck.second].into_iter().flatten() {
+                *self.faults.entry(fault).or_default() += 1;
+            }
         }
         is_broken
     }
@@ -48,7 +51,12 @@ pub fn print(outcomes: &[Outcome]) {
     for outcome in outcomes {
         match &outcome.noticed {
             Some((oracle, what)) => println!("{:<52} noticed by {oracle}: {what}", outcome.name),
-            None => println!("{:<28}{:>6} faults survived", outcome.name, outcome.survived()),
+            None => println!(
+                "{:<28}{:>6} faults survived, of them {:>4} in the recovery from another",
+                outcome.name,
+                outcome.survived(),
+                outcome.doubles
+            ),
         }
         for (kind, count) in &outcome.faults {
             *kinds.entry(*kind).or_default() += count;
