@@ -132,7 +132,7 @@ async fn a_safety_number(alice: &Client, bob: &Client) -> Result<()> {
     let (alices, bobs) = (alice.safety_number("bob").await?, bob.safety_number("alice").await?);
     println!("alice sees {}\nbob sees   {}", alices.digits(), bobs.digits());
     assert_eq!(alices.digits(), bobs.digits());
-    alice.mark_verified("bob").await?;
+    alice.mark_verified("bob", &alices).await?;
     assert!(bob.verify_scan("alice", &alices.to_scan()).await?);
 
     bob.send("alice", "Now I am sure.").await?;

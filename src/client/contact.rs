@@ -160,12 +160,12 @@ impl Learn<'_> {
         mut contact: Contact,
         list: DeviceList,
     ) -> Result<Learned> {
-        let is_news = contact.pinned.see(list.account()) == Seen::Changed;
+        let (is_news, key) = (contact.pinned.see(list.account()) == Seen::Changed, list.account().did());
         contact.changed = Some(list);
         let may_send = contact.pinned.may_send(self.policy);
         if is_news {
             let account = self.account.to_owned();
-            transaction.tell(EventKind::IdentityChanged { account, blocked: !may_send }).await?;
+            transaction.tell(EventKind::IdentityChanged { account, key, blocked: !may_send }).await?;
         }
         if may_send {
             transaction.accept_change(&mut contact).await?;

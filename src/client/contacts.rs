@@ -60,23 +60,16 @@ impl Inner {
     /// Of the account keys: that of the changed one, if there is one, for that is what is to be compared.
     pub(super) async fn safety_number(&self, account: &str) -> Result<Fingerprint<Undertone>> {
         let contact = self.transaction().contact(account).await?.ok_or(Fault::ContactUnknown)?;
-        let list = contact.changed.as_ref().unwrap_or(&contact.list);
-        let local = party(self.address.name(), &self.account);
-        Ok(Fingerprint::new(FingerprintVersion::Two, &local, &party(account, list.account())))
+        Ok(safety_number((self.address.name(), &self.account), &contact))
     }
 
-    pub(super) async fn mark_verified(&self, account: &str) -> Result<()> {
-        self.transact(Decide { account, decision: Decision::Verified }).await?;
+    /// Whether the decision was about the key that is there now, and is taken.
+    pub(super) async fn decide(&self, account: &str, decision: Decision<'_>) -> Result<bool> {
+        let decide = Decide { account, own: (self.address.name(), &self.account), decision };
+        let is_taken = self.transact(decide).await?.into_inner();
         self.release_held();
         self.wake.notify(usize::MAX);
-        Ok(())
-    }
-
-    pub(super) async fn accept_identity(&self, account: &str) -> Result<()> {
-        self.transact(Decide { account, decision: Decision::Accept }).await?;
-        self.release_held();
-        self.wake.notify(usize::MAX);
-        Ok(())
+        Ok(is_taken)
     }
 }
 
@@ -84,29 +77,58 @@ fn party<'a>(account: &'a str, key: &'a AccountKey) -> FingerprintParty<'a, Unde
     FingerprintParty { account_id: account.as_bytes(), identity_key: key.fingerprint_key() }
 }
 
-enum Decision {
-    Verified,
-    Accept,
+fn safety_number(own: (&str, &AccountKey), contact: &Contact) -> Fingerprint<Undertone> {
+    let list = contact.changed.as_ref().unwrap_or(&contact.list);
+    Fingerprint::new(FingerprintVersion::Two, &party(own.0, own.1), &party(list.name(), list.account()))
 }
 
-/// What the user decided about a contact.
+/// What a user can decide about a contact. Each names the key that it is about: what the server shows may change between the look and the word.
+pub(super) enum Decision<'a> {
+    /// This safety number was compared aloud.
+    Compared(&'a Fingerprint<Undertone>),
+    /// This code was scanned.
+    Scanned(&'a [u8]),
+    /// This key is accepted.
+    Accepted(&'a DidKey),
+    /// The contact is not to count as verified.
+    Doubted,
+}
+
 struct Decide<'a> {
     account: &'a str,
-    decision: Decision,
+    own: (&'a str, &'a AccountKey),
+    decision: Decision<'a>,
 }
 
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 impl Operation for Decide<'_> {
-    type Output = ();
+    type Output = bool;
 
-    async fn plan(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
+    async fn plan(&mut self, transaction: &mut Transaction<'_>) -> Result<bool> {
         let mut contact: Contact = transaction.contact(self.account).await?.ok_or(Fault::ContactUnknown)?;
+        let shown = contact.changed.as_ref().unwrap_or(&contact.list).account().clone();
+        let number = safety_number(self.own, &contact);
+        let is_verified = match &self.decision {
+            // B52, SE-8: the mark is for the key that was compared, and for no other that came since.
+            Decision::Compared(compared) if compared.to_scan() != number.to_scan() => {
+                return Err(Fault::ContactChanged.into());
+            }
+            Decision::Accepted(did) if **did != shown.did() => return Err(Fault::ContactChanged.into()),
+            Decision::Scanned(scan) if !number.matches_scan(scan)? => return Ok(false),
+            Decision::Compared(_) | Decision::Scanned(_) => true,
+            Decision::Accepted(_) => false,
+            Decision::Doubted => {
+                contact.pinned.mark_unverified();
+                transaction.put_contact(&contact)?;
+                return Ok(true);
+            }
+        };
         transaction.accept_change(&mut contact).await?;
-        if matches!(self.decision, Decision::Verified) {
-            let key = contact.list.account().clone();
-            contact.pinned.mark_verified(&key)?;
+        if is_verified {
+            contact.pinned.mark_verified(&shown)?;
         }
-        transaction.put_contact(&contact)
+        transaction.put_contact(&contact)?;
+        Ok(true)
     }
 }

@@ -1,8 +1,8 @@
 //! What the client tells the application.
 
 use crate::content::{Body, Content, MessageId};
-use crate::error::{Fault, Result};
-use crate::identity::Verification;
+use crate::error::{Error, Fault, Result};
+use crate::identity::{DidKey, Verification};
 use crate::wire::{Reader, Writer};
 use core::fmt;
 
@@ -47,7 +47,7 @@ pub struct EventId(pub u64);
 ///
 /// let notice = |kind: &EventKind| match kind {
 ///     EventKind::Message(message) => format!("{} wrote", message.sender),
-///     EventKind::IdentityChanged { account, blocked: true } => format!("Compare the safety number with {account} before you write."),
+///     EventKind::IdentityChanged { account, blocked: true, .. } => format!("Compare the safety number with {account} before you write."),
 ///     EventKind::Unlinked => "This device was removed from your account.".to_owned(),
 ///     _ => String::new(),
 /// };
@@ -62,6 +62,8 @@ pub enum EventKind {
     IdentityChanged {
         /// The contact.
         account: String,
+        /// The key that it shows now.
+        key: DidKey,
         /// Whether sending waits.
         blocked: bool,
     },
@@ -284,8 +286,8 @@ impl EventKind {
                 out.u8(1);
                 encode_message(message, &mut out)?;
             }
-            Self::IdentityChanged { account, blocked } => {
-                out.u8(2).prefixed(account.as_bytes())?.flag(*blocked);
+            Self::IdentityChanged { account, key, blocked } => {
+                out.u8(2).prefixed(account.as_bytes())?.flag(*blocked).prefixed(key.to_string().as_bytes())?;
             }
             Self::DevicesChanged { account, added, removed } => {
                 out.u8(3).prefixed(account.as_bytes())?.prefixed(added)?.prefixed(removed)?;
@@ -317,7 +319,11 @@ impl EventKind {
         }
         let kind = match input.u8()? {
             1 => Self::Message(decode_message(&mut input)?),
-            2 => Self::IdentityChanged { account: text(&mut input)?, blocked: input.flag()? },
+            2 => {
+                let (account, blocked) = (text(&mut input)?, input.flag()?);
+                let key = text(&mut input)?.parse().map_err(|_| Error::from(Fault::RecordCorrupt))?;
+                Self::IdentityChanged { account, key, blocked }
+            }
             3 => Self::DevicesChanged {
                 account: text(&mut input)?,
                 added: input.prefixed()?.to_vec(),

@@ -1,7 +1,7 @@
 //! The client: what is shared by all its users, and the door to what it can do.
 
 use super::builder::ClientBuilder;
-use super::contacts::ContactInfo;
+use super::contacts::{ContactInfo, Decision};
 use super::event::{Event, EventId};
 use super::events::Events;
 use super::incoming::Mentioned;
@@ -85,6 +85,8 @@ pub(super) struct Inner {
     /// How often in a row the server could not be used.
     pub(super) trouble: AtomicU32,
     pub(super) last_trouble: Mutex<Option<Error>>,
+    /// Until when the server is left alone.
+    pub(super) troubled_until: Mutex<Duration>,
     pub(super) closed: AtomicBool,
     pub(super) settled: Mutex<BTreeSet<u64>>,
     pub(super) postponed: Mutex<BTreeMap<u64, u64>>,
@@ -189,7 +191,7 @@ impl Client {
         self.inner.take_event().await
     }
 
-    /// The events as a stream. It ends when the client is closed.
+    /// The events as a stream. It ends when the client is closed, or after an error of [`next_event`](Self::next_event).
     #[must_use]
     pub fn events(&self) -> Events {
         Events::new(self.clone())
@@ -236,14 +238,24 @@ impl Client {
         self.inner.safety_number(account).await
     }
 
-    /// Marks a contact as verified: its safety number was compared aloud.
+    /// Marks a contact as verified: `number` is the safety number that its user and this one compared aloud. A changed account key is accepted by it.
+    ///
+    /// # Errors
+    /// As [`contact`](Self::contact); `contact.identity_changed` if the contact has another account key by now: the numbers are to be compared again.
+    #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
+    pub async fn mark_verified(&self, account: &str, number: &Fingerprint<Undertone>) -> Result<()> {
+        self.check_open()?;
+        self.inner.decide(account, Decision::Compared(number)).await.map(|_| ())
+    }
+
+    /// Takes a verified mark back.
     ///
     /// # Errors
     /// As [`contact`](Self::contact).
     #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
-    pub async fn mark_verified(&self, account: &str) -> Result<()> {
+    pub async fn mark_unverified(&self, account: &str) -> Result<()> {
         self.check_open()?;
-        self.inner.mark_verified(account).await
+        self.inner.decide(account, Decision::Doubted).await.map(|_| ())
     }
 
     /// Compares a scanned safety number, and marks the contact as verified if it matches.
@@ -264,21 +276,17 @@ impl Client {
     #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn verify_scan(&self, account: &str, scan: &[u8]) -> Result<bool> {
         self.check_open()?;
-        let matches = self.inner.safety_number(account).await?.matches_scan(scan)?;
-        if matches {
-            self.inner.mark_verified(account).await?;
-        }
-        Ok(matches)
+        self.inner.decide(account, Decision::Scanned(scan)).await
     }
 
-    /// Accepts a contact's changed account key. The contact is unverified from then on.
+    /// Accepts a contact's changed account key: the one that [`ContactInfo::changed`] shows. The contact is unverified from then on.
     ///
     /// # Errors
-    /// As [`contact`](Self::contact).
+    /// As [`contact`](Self::contact); `contact.identity_changed` if the contact shows another key by now.
     #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
-    pub async fn accept_identity(&self, account: &str) -> Result<()> {
+    pub async fn accept_identity(&self, account: &str, key: &DidKey) -> Result<()> {
         self.check_open()?;
-        self.inner.accept_identity(account).await
+        self.inner.decide(account, Decision::Accepted(key)).await.map(|_| ())
     }
 
     /// Ends the client: what waits stays in the store, and every later call fails with `client.closed`.
@@ -333,8 +341,11 @@ impl Inner {
     }
 
     pub(super) fn is_postponed(&self, number: u64, now: u64) -> bool {
-        let postponed = self.postponed.lock().unwrap_or_else(PoisonError::into_inner);
-        postponed.get(&number).is_some_and(|until| now < *until)
+        self.postponed_until(number).is_some_and(|until| now < until)
+    }
+
+    pub(super) fn postponed_until(&self, number: u64) -> Option<u64> {
+        self.postponed.lock().unwrap_or_else(PoisonError::into_inner).get(&number).copied()
     }
 }
 

@@ -5,8 +5,9 @@ use crate::world::{World, say, texts};
 use core::time::Duration;
 use futures_executor::block_on;
 use futures_util::FutureExt;
+use undertone::Undertone;
 use undertone::client::{Client, EventKind, SecurityKind};
-use undertone::identity::{TrustPolicy, Verification};
+use undertone::identity::{Fingerprint, TrustPolicy, Verification};
 use undertone::rule::{Rule, without};
 use undertone::store::{MemoryStore, SealedStore, StoreSecret};
 use undertone::transport::{MemoryServer, MemoryTransport, Transport};
@@ -16,6 +17,8 @@ struct Swapped {
     world: World,
     alice: Client,
     false_bob: Client,
+    /// The honest safety number.
+    number: Fingerprint<Undertone>,
 }
 
 /// Moves `client`'s world to another server of the same clock, and back: what the attacker makes there is shown here.
@@ -25,8 +28,9 @@ fn swapped(policy: TrustPolicy, verified: bool) -> Swapped {
     let bob = world.person("bob");
     say(&alice, "bob", "one");
     assert_eq!(texts(&bob), ["one"]);
+    let number = block_on(alice.safety_number("bob")).unwrap();
     if verified {
-        block_on(alice.mark_verified("bob")).unwrap();
+        block_on(alice.mark_verified("bob", &number)).unwrap();
     }
     let apart = World { server: MemoryServer::new(), clock: world.clock.clone() };
     let false_bob = apart.person("bob");
@@ -42,7 +46,7 @@ fn swapped(policy: TrustPolicy, verified: bool) -> Swapped {
     }));
     hostile.over(&world.server);
     world.clock.advance(Duration::from_secs(2 * 86_400));
-    Swapped { world, alice, false_bob }
+    Swapped { world, alice, false_bob, number }
 }
 
 /// What is there without waiting: the server in memory never lets these wait, and within its hooks nothing may.
@@ -64,12 +68,32 @@ fn a_changed_account_key_blocks() {
     assert!(is_told(&live(&alice), true));
     assert_eq!(world.server.accepted_envelopes().len(), before);
     let contact = block_on(alice.contact("bob")).unwrap();
-    assert!(contact.changed.is_some_and(|changed| changed != contact.did));
+    let changed = contact.changed.unwrap();
+    assert_ne!(changed, contact.did);
     // Control: what the user accepts is sent.
-    block_on(alice.accept_identity("bob")).unwrap();
+    block_on(alice.accept_identity("bob", &changed)).unwrap();
     block_on(alice.send("bob", "two")).unwrap();
     assert!(world.server.accepted_envelopes().len() > before);
     assert_eq!(block_on(alice.contact("bob")).unwrap().verification, Verification::Unverified);
+}
+
+/// SE-8, B52: a key that is put there between the user's look at the safety number and the word "they match" is neither marked nor accepted.
+#[test]
+fn a_key_swapped_while_the_users_compare_is_not_verified() {
+    let Swapped { alice, false_bob, number, .. } = swapped(TrustPolicy::Block, false);
+    assert!(block_on(alice.send("bob", "two")).is_err());
+    let compared = alice.mark_verified("bob", &number);
+    assert_eq!(block_on(compared).unwrap_err().code(), "contact.identity_changed");
+    let honest = block_on(alice.contact("bob")).unwrap().did;
+    let accepted = alice.accept_identity("bob", &honest);
+    assert_eq!(block_on(accepted).unwrap_err().code(), "contact.identity_changed");
+    assert!(!block_on(alice.verify_scan("bob", &number.to_scan())).unwrap());
+    let contact = block_on(alice.contact("bob")).unwrap();
+    assert_eq!((contact.did, contact.verification), (honest, Verification::Unverified));
+    // Control: the number that is shown now is that of the other key.
+    let shown = block_on(alice.safety_number("bob")).unwrap();
+    block_on(alice.mark_verified("bob", &shown)).unwrap();
+    assert_eq!(block_on(alice.contact("bob")).unwrap().did, false_bob.did());
 }
 
 /// SE-8: by the policies that let it pass, the message goes out, and the application is told.
@@ -105,7 +129,7 @@ fn a_verified_contact_always_blocks() {
 /// SN-4, B52: the safety number of the changed key is another one: whoever compares it finds out.
 #[test]
 fn a_false_contact_has_another_safety_number() {
-    let Swapped { world, alice, false_bob } = swapped(TrustPolicy::Warn, false);
+    let Swapped { world, alice, false_bob, .. } = swapped(TrustPolicy::Warn, false);
     let before = block_on(alice.safety_number("bob")).unwrap().to_string();
     block_on(alice.send("bob", "two")).unwrap();
     let after = block_on(alice.safety_number("bob")).unwrap().to_string();
@@ -161,6 +185,7 @@ fn messages_under_a_changed_key_wait_for_the_user() {
     assert!(is_told(&events, true));
     assert!(!is_warned(&events, SecurityKind::FailureBurst));
     // Control: accepted, it is read.
-    block_on(alice.accept_identity("bob")).unwrap();
+    let changed = block_on(alice.contact("bob")).unwrap().changed.unwrap();
+    block_on(alice.accept_identity("bob", &changed)).unwrap();
     assert_eq!(said(&live_on(&world, &[&alice], 3, 30)[0]), ["it is me"]);
 }
