@@ -25,6 +25,16 @@ fn places() {
     let folder = Folder::new();
     fs::write(folder.join("empty"), b"").unwrap();
     assert_eq!(block_on(SqliteStore::open(folder.join("empty")).unwrap().read(&[])).unwrap().generation, 0);
+    // What is left of a store that was cut off is no new one.
+    fs::write(folder.join("cut"), b"S").unwrap();
+    assert_eq!(refused(&folder.join("cut")), "store.corrupt");
+    assert_eq!(fs::read(folder.join("cut")).unwrap(), b"S");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        drop(SqliteStore::open(folder.join("private")).unwrap());
+        assert_eq!(fs::metadata(folder.join("private")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
     assert_eq!(refused(folder.path()), "store.path");
     assert_eq!(refused(&folder.join("no/such/folder/store")), "store.path");
     assert_eq!(refused(Path::new("")), "store.path");

@@ -15,12 +15,36 @@ pub(super) struct Database {
     largest_log: usize,
 }
 
+/// How long a database is at least: SQLite takes a shorter file for an empty one, and a device whose store was cut off would begin anew without a word.
+const SHORTEST: u64 = 512;
+
+/// Makes the file, if there is none, so that nobody but its owner reads it.
+fn create_private(path: &Path) -> Result<()> {
+    if let Ok(found) = std::fs::metadata(path) {
+        let is_cut = found.is_file() && (1..SHORTEST).contains(&found.len());
+        return if is_cut { Err(Fault::StoreCorrupt.into()) } else { Ok(()) };
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        // Another process came first.
+        Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(cause) => Err(Error::from(Fault::StorePath).caused_by(cause)),
+    }
+}
+
 impl Database {
     pub(super) fn open(path: &Path, settings: &SqliteSettings) -> Result<Self> {
         // SQLite takes some names for no file at all; a full path is none of them.
         let path = std::path::absolute(path).map_err(|cause| Error::from(Fault::StorePath).caused_by(cause))?;
         if path.is_dir() {
             return Err(Fault::StorePath.into());
+        }
+        if settings.vfs.is_none() {
+            create_private(&path)?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = match &settings.vfs {
