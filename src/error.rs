@@ -256,6 +256,7 @@ faults! {
     AddressDevice InvalidRequest "address.device" "a device id is outside 1 to 127";
     AddressService InvalidRequest "address.service_id" "a name is not a service id";
     RegistrationId InvalidRequest "address.registration_id" "a registration id does not fit its 14 bits";
+    MessageIdUsed InvalidRequest "request.message_id" "another message was sent under this id";
     PlaintextTooLarge InvalidRequest "request.too_large" "a plaintext is larger than one message can carry";
     Argument InvalidRequest "request.argument" "an argument is out of range";
 
@@ -302,6 +303,8 @@ faults! {
     ClientUnlinked Closed "client.unlinked" "this device was removed from its account";
     ClientClock Refused "client.clock" "the clock is far behind the time of what was done before: set it right";
     ClientRolledBack Refused "client.rolled_back" "the store is an older copy of itself: its sessions are being replaced";
+    MessageNotKept Refused "message.not_kept" "an envelope had to wait for a decision or the network, and waited too long, or too many did";
+    MessageForgotten Expired "message.forgotten" "an own message is no longer kept, and a device has not been sent it";
     ContactChanged UntrustedIdentity "contact.identity_changed" "the contact's account key changed: sending waits until the change is accepted";
     ContactNoDevices NoSession "contact.no_devices" "the contact has no device that can be reached";
     ContactUnknown InvalidRequest "contact.unknown" "nothing is known of this contact yet";

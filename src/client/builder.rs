@@ -169,6 +169,7 @@ impl ClientBuilder {
             upkeep_due: AtomicBool::new(true),
             kept_up: AtomicU64::new(0),
             last_trouble: Mutex::default(),
+            troubled_until: Mutex::default(),
             syncing: AtomicUsize::new(0),
             synced: event_listener::Event::new(),
             trouble: AtomicU32::new(0),

@@ -63,6 +63,9 @@ impl Events {
     }
 
     /// The next event; `None` after the client was closed, or after an error.
+    ///
+    /// # Errors
+    /// As [`Client::next_event`]: what the network hinders is no error, and what remains does not go away by waiting.
     pub async fn next(&mut self) -> Option<Result<Event>> {
         self.stream.next().await
     }
@@ -113,8 +116,9 @@ impl Inner {
             }
             Either::Left((Err(error), _)) if error.is_retryable() || error.kind() == ErrorKind::InvalidAnswer => {
                 self.check_open()?;
+                let woken = self.wake.listen();
                 let backoff = self.note_trouble(&error);
-                self.clock.sleep(backoff).await;
+                select(pin!(woken), self.clock.sleep(backoff)).await;
                 Ok(())
             }
             Either::Left((Err(error), _)) => self.explain(error).await,
@@ -138,11 +142,21 @@ impl Inner {
     pub(super) async fn sync(&self, patience: Duration) -> Result<()> {
         let _before_whoever_waits = Precedence::take(self);
         let _one_at_a_time = self.pumping.lock().await;
+        self.last_trouble().take();
+        match self.check_rollback().await {
+            // It is dealt with below.
+            Err(error) if error.code() == Error::from(Fault::ClientRolledBack).code() => {}
+            Err(error) if error.code() == Error::from(Fault::TransportLogin).code() => {
+                return self.explain(error).await;
+            }
+            // A request that must be answered: a server that is gone is not taken for one that has nothing.
+            checked => self.tolerate(checked)?,
+        }
         for _ in 0..BATCHES {
             self.check_open()?;
-            self.last_trouble().take();
             self.do_what_is_due().await?;
-            if let Some(error) = self.last_trouble().take() {
+            let trouble = self.last_trouble().take();
+            if let Some(error) = trouble {
                 return Err(error);
             }
             match self.receive_within(patience).await {
@@ -217,8 +231,8 @@ impl Inner {
         if let Some(next) = next {
             wait = wait.min(Duration::from_secs(next.saturating_sub(self.clock.now().as_secs())));
         }
-        if self.has_waiting().await? {
-            wait = wait.min(self.backoff());
+        if let Some(waiting) = self.waiting_for().await? {
+            wait = wait.min(waiting);
         }
         if let Some(due) = self.held_until() {
             wait = wait.min(Duration::from_secs(due.saturating_sub(self.clock.now().as_secs()).max(1)));
@@ -226,12 +240,23 @@ impl Inner {
         Ok(wait)
     }
 
-    async fn has_waiting(&self) -> Result<bool> {
+    /// How long what waits in the outbox, or to be published, is best left alone.
+    async fn waiting_for(&self) -> Result<Option<Duration>> {
         let rows = self.store.scan(&Numbered::Outbox.all(), None, 256).await?.entries;
+        let (now, mut wait) = (self.clock.now().as_secs(), None::<Duration>);
         let settled = self.settled_envelopes();
-        let waiting = rows.iter().filter(|(number, _)| !settled.contains(number)).count();
+        let mut waiting = 0;
+        for (number, _) in rows.iter().filter(|(number, _)| !settled.contains(number)) {
+            waiting += 1;
+            let until = self.postponed_until(*number).unwrap_or_default();
+            let left = Duration::from_secs(until.saturating_sub(now)).max(self.backoff());
+            wait = Some(wait.map_or(left, |known| known.min(left)));
+        }
         observe::outbox(waiting);
-        Ok(waiting > 0 || self.upkeep_due.load(Ordering::Relaxed))
+        if self.upkeep_due.load(Ordering::Relaxed) {
+            wait = Some(self.backoff());
+        }
+        Ok(wait)
     }
 
     /// What the network hinders is tried again; anything else is the caller's to know.
@@ -248,9 +273,17 @@ impl Inner {
 
     fn note_trouble(&self, error: &Error) -> Duration {
         observe::trouble(error.code());
-        self.trouble.fetch_add(1, Ordering::Relaxed);
         *self.last_trouble() = Some(error.clone());
-        self.backoff()
+        // One step for each wait, however many calls fail meanwhile: whoever sends much while the server is away does not wait longer for its return.
+        let now = self.clock.now();
+        let mut until = self.troubled_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if now < *until && *until - now <= Duration::from_millis(LONGEST_BACKOFF) {
+            return *until - now;
+        }
+        self.trouble.fetch_add(1, Ordering::Relaxed);
+        let backoff = self.backoff();
+        *until = now + backoff;
+        backoff
     }
 
     /// Exponential, with full jitter: many clients of a server that comes back do not all come at once.

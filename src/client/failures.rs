@@ -6,6 +6,7 @@
 use super::event::{SecurityEvent, SecurityKind};
 use super::handle::age;
 use super::intent::{Intent, Task};
+use super::letters::is_lost;
 use super::observe::Note;
 use super::peer::Peer;
 use super::receive::Failure;
@@ -101,7 +102,7 @@ impl Transaction<'_> {
             let mut peer = Peer::from_bytes(&bytes)?;
             let is_lost = match self.get(&record_names::session(&peer.address)).await {
                 Ok(found) => found.is_none(),
-                Err(error) => error.kind() == ErrorKind::InvalidRecord,
+                Err(error) => is_lost(&error),
             };
             if is_lost {
                 self.renew(&mut peer).await?;

@@ -126,6 +126,14 @@ impl Intent {
         Ok(Self { not_before, attempts, task })
     }
 
+    /// The own message that it is to send, if it is one.
+    pub(super) const fn message(&self) -> Option<MessageId> {
+        match &self.task {
+            Task::Deliver { message, .. } | Task::Resolve { message, .. } => Some(*message),
+            _ => None,
+        }
+    }
+
     /// The same, after a wait; `is_try` counts it.
     pub(super) fn again(&self, now: u64, is_try: bool) -> Self {
         let wait = (FIRST_WAIT << self.attempts.min(16)).min(LONGEST_WAIT);

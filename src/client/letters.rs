@@ -8,7 +8,7 @@ use super::peer::KEPT_FOR_RESENDING;
 use super::record_names::{self, Numbered};
 use super::transaction::Transaction;
 use crate::content::{Acknowledged, Body, Content, MessageId, pad};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::handshake::{HandshakeStrength, PrekeyBundle};
 use crate::identity::{DeviceList, ListedDevice};
 use crate::profile::{Undertone, UndertoneIdentityKey};
@@ -168,7 +168,7 @@ impl Transaction<'_> {
                 Ok((session, tags))
             }
             Ok(None) => Ok((Session::new(&own.local(), device.clone())?, Vec::new())),
-            Err(error) if error.kind() == ErrorKind::InvalidRecord => {
+            Err(error) if is_lost(&error) => {
                 let event = SecurityEvent::of(SecurityKind::RecordLost, error.code());
                 self.warn(event.about(device.name(), Some(device.device()))).await?;
                 Ok((Session::new(&own.local(), device.clone())?, Vec::new()))
@@ -201,4 +201,9 @@ fn is_worn_out(error: &Error) -> bool {
 /// The address of a device on an account's list.
 pub(super) fn address_of(account: &str, device: &ListedDevice) -> Result<Address> {
     Address::new(account, device.device)
+}
+
+/// Whether a record cannot be had back. One of a newer version can: by the application that wrote it.
+pub(super) fn is_lost(error: &Error) -> bool {
+    error.kind() == ErrorKind::InvalidRecord && error.code() != Error::from(Fault::RecordVersion).code()
 }

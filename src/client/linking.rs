@@ -115,6 +115,7 @@ impl Linking {
     ///
     /// # Errors
     /// `store.*`, `random.*`.
+    #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn start_over(self) -> Result<Self> {
         let inner = self.inner;
         let state = inner.transact(Begin { anew: true }).await?.into_inner();
@@ -125,6 +126,7 @@ impl Linking {
     ///
     /// # Errors
     /// `link.*`, `transport.*`, `store.*`.
+    #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn accept(self) -> Result<AcceptedLink> {
         let Self { inner, state } = self;
         let (code, acceptance, answer) = match state {
@@ -163,6 +165,7 @@ impl AcceptedLink {
     ///
     /// # Errors
     /// `link.*`, `devices.*`, `transport.*`, `store.*`.
+    #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn finish(self) -> Result<Client> {
         let Self { mut inner, acceptance, code, answer } = self;
         let place = MeetingPlace(code.place());

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `builder` `handle` `events` | opening, the door, waiting |
 //! | `send` `letters` `outbox` | a message becomes envelopes, and goes to the server |
-//! | `receive` `incoming` `inbox` | an envelope becomes a message, and goes to the application |
+//! | `receive` `held` `incoming` `inbox` | an envelope becomes a message, and goes to the application |
 //! | `intent` `run_intents` `failures` `peer` | what is missing is asked for, what is broken is begun anew |
 //! | `contact` `contacts` `devices` `linking` `removed` | whose devices are whose |
 //! | `receipts` | what others learn of their messages |
@@ -26,6 +26,7 @@ mod event;
 mod events;
 mod failures;
 mod handle;
+mod held;
 mod inbox;
 mod incoming;
 mod intent;

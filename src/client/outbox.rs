@@ -19,8 +19,11 @@ const VERSION: u8 = 1;
 const AT_ONCE: usize = 64;
 /// For how many seconds an envelope is left to the process that queued it.
 const FOREIGN_AGE: u64 = 15;
-/// For how many seconds an envelope waits whose device's mailbox is full.
-const FULL_MAILBOX: u64 = 30;
+/// For how many seconds an envelope waits at least that the server does not take now; as long again as it has waited already, up to five minutes.
+const REFUSED_WAIT: u64 = 30;
+const LONGEST_REFUSED_WAIT: u64 = 300;
+/// After how many seconds an envelope is given up that the server does not take.
+const REFUSED_AGE: u64 = 30 * 86_400;
 /// How often in a row a longer device list is followed.
 const REDIRECTIONS: usize = 3;
 
@@ -149,24 +152,28 @@ impl Inner {
         let mut envelopes = Vec::with_capacity(rows.len());
         for (number, mut row) in rows {
             self.encrypt_again(&mut row).await?;
-            numbers.push((number, row.to.name().to_owned()));
+            numbers.push((number, row.to.name().to_owned(), row.queued));
             envelopes.push(Outbound { id: row.id, to: row.to, device_list: row.list, bytes: row.bytes });
         }
         let verdicts = self.transport.send(&envelopes).await?;
         if verdicts.len() != envelopes.len() {
             return Err(Fault::TransportAnswer.into());
         }
+        self.trouble.store(0, std::sync::atomic::Ordering::Relaxed);
         let now = self.clock.now().as_secs();
-        for ((number, account), verdict) in numbers.into_iter().zip(verdicts) {
+        for ((number, account, queued), verdict) in numbers.into_iter().zip(verdicts) {
+            let waited = age(now, queued);
+            let later = now + waited.clamp(REFUSED_WAIT, LONGEST_REFUSED_WAIT);
             match verdict {
                 Verdict::Accepted => self.settle(number),
+                Verdict::TooLarge => refused.rejected.push((number, "transport.too_large")),
+                _ if (REFUSED_AGE..u64::MAX).contains(&waited) => refused.rejected.push((number, "transport.refused")),
                 Verdict::DevicesChanged | Verdict::NoSuchDevice => {
-                    self.postpone(number, now + FULL_MAILBOX);
+                    self.postpone(number, later);
                     refused.stale.insert(account);
                 }
-                Verdict::TooLarge => refused.rejected.push((number, "transport.too_large")),
                 Verdict::MailboxFull => {
-                    self.postpone(number, now + FULL_MAILBOX);
+                    self.postpone(number, later);
                     refused.is_waiting = true;
                 }
             }
@@ -206,6 +213,9 @@ impl Operation for Reject {
         let Some(bytes) = transaction.get(&name).await? else { return Ok(()) };
         let row = OutboxRow::from_bytes(&bytes)?;
         transaction.remove(name);
+        if let Some(message) = row.message {
+            transaction.mark_refused(message).await?;
+        }
         let (account, device) = (row.to.name().to_owned(), row.to.device());
         let code = self.code.to_owned();
         transaction.tell(EventKind::NotDelivered { account, device, message: row.message, code }).await

@@ -20,7 +20,7 @@ const LONGEST_WAIT: u64 = 60;
 
 impl Client {
     /// Lets the sender of `message` know that it was delivered or read, together with others of the same conversation and within a minute. Does nothing where a
-    /// receipt has no place: for one's own messages, for reactions, edits, deletions and receipts, for an account that was never written to, and when receipts are
+    /// receipt has no place: on any device of the account but the first, for one's own messages, for reactions, edits, deletions and receipts, for an account that was never written to, and when receipts are
     /// [switched off](super::ClientBuilder::without_receipts).
     ///
     /// # Errors
@@ -63,7 +63,11 @@ impl Operation for QueueReceipt<'_> {
     type Output = ();
 
     async fn plan(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
-        transaction.own_device_in_use().await?;
+        let own = transaction.own_device_in_use().await?;
+        // D4: on which of their devices someone reads is nobody's business.
+        if transaction.own_list().await?.devices().any(|device| device.device < own.address.device()) {
+            return Ok(());
+        }
         // A stranger does not learn from a receipt that there is someone here.
         if !transaction.contact(self.account).await?.is_some_and(|contact| contact.was_written_to) {
             return Ok(());
@@ -71,8 +75,12 @@ impl Operation for QueueReceipt<'_> {
         let name = record_names::receipts(self.account, self.kind);
         let waiting = transaction.get(&name).await?;
         let mut ids = waiting.as_deref().map_or_else(|| Ok(Vec::new()), |bytes| decode(bytes))?;
-        if ids.contains(&self.message) || ids.len() >= MAX_RECEIPT_IDS {
+        if ids.contains(&self.message) {
             return Ok(());
+        }
+        if ids.len() >= MAX_RECEIPT_IDS {
+            transaction.send_receipts(self.account, self.kind).await?;
+            ids.clear();
         }
         ids.push(self.message);
         if waiting.is_none() {

@@ -2,7 +2,8 @@
 //! requirements: I2, M1).
 
 use super::event::{SecurityEvent, SecurityKind};
-use super::handle::Inner;
+use super::handle::{Inner, age};
+use super::held::{HELD_AGE, HELD_WAIT};
 use super::letters::Session;
 use super::observe::Note;
 use super::own_device::OwnDevice;
@@ -19,7 +20,6 @@ use crate::session::{DecryptedBy, TrustedIdentity};
 use crate::transport::{Delivery, EnvelopeId};
 use crate::wire::{Address, Reader, Writer};
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 
 /// The first byte of a sealed first message (docs/protocol.md, section 5).
 const SEALED_FIRST: u8 = 0x11;
@@ -32,20 +32,13 @@ const PRUNED_AT_ONCE: usize = 160;
 /// A session that was replaced for longer than this is not one of two that began at once.
 const SIMULTANEOUS: u64 = 3_600;
 
-/// How many envelopes are kept that cannot be dealt with yet; those beyond are for their senders to send again.
-const HELD_MOST: u64 = 512;
-/// After how many seconds they are tried again, where the network was in the way.
-const HELD_WAIT: u64 = 10;
-/// How many of them are tried in one commit.
-const HELD_AT_ONCE: usize = 64;
-
 /// An envelope that came from the server, or that was held before.
 #[derive(Clone)]
 pub(super) struct Arrival {
     pub(super) id: EnvelopeId,
-    bytes: Vec<u8>,
-    /// Its row in the table of held ones.
-    row: Option<u64>,
+    pub(super) bytes: Vec<u8>,
+    /// Its row in the table of held ones, and since when it is there, in seconds.
+    pub(super) held: Option<(u64, u64)>,
 }
 
 /// What became of a batch of envelopes.
@@ -81,19 +74,19 @@ pub(super) enum Read {
     Settled,
     /// Its sender is to be asked about first.
     Lookup(String),
-    /// It cannot be dealt with before the user has decided something, or the network is there.
-    Held,
+    /// It cannot be dealt with before the user has decided something about its sender, or the network is there.
+    Held(String),
 }
 
 impl Inner {
     /// Reads envelopes and has the server forget those that were dealt with.
     pub(super) async fn take_in(&self, deliveries: &[Delivery]) -> Result<()> {
-        let arrival = |delivery: &Delivery| Arrival { id: delivery.id, bytes: delivery.bytes.clone(), row: None };
+        let arrival = |delivery: &Delivery| Arrival { id: delivery.id, bytes: delivery.bytes.clone(), held: None };
         self.read_all(deliveries.iter().map(arrival).collect()).await?;
         self.ask_about_mentioned().await
     }
 
-    async fn read_all(&self, mut rest: Vec<Arrival>) -> Result<()> {
+    pub(super) async fn read_all(&self, mut rest: Vec<Arrival>) -> Result<()> {
         let (mut asked, mut unreachable) = (BTreeSet::new(), BTreeSet::new());
         let mut rounds = 0;
         while !rest.is_empty() && rounds < 3 {
@@ -107,8 +100,8 @@ impl Inner {
                 self.upkeep_due.store(true, std::sync::atomic::Ordering::Relaxed);
             }
             let settled = self.acknowledge(received).await?;
-            rest.retain(|arrival| match arrival.row {
-                Some(row) => !tried.contains(&row),
+            rest.retain(|arrival| match arrival.held {
+                Some((row, _)) => !tried.contains(&row),
                 None => !settled.contains(&arrival.id),
             });
             if lookups.is_empty() {
@@ -131,43 +124,6 @@ impl Inner {
             }
         }
         Ok(())
-    }
-
-    /// When held envelopes are to be tried again, in seconds.
-    pub(super) fn held_until(&self) -> Option<u64> {
-        *self.held_until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has held envelopes tried again at once: the user decided something.
-    pub(super) fn release_held(&self) {
-        self.retry_held_at(0);
-    }
-
-    fn retry_held_at(&self, time: u64) {
-        let mut until = self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = Some(until.map_or(time, |known| known.min(time)));
-    }
-
-    /// Tries held envelopes again when their time has come.
-    pub(super) async fn retry_held(&self, now: u64) -> Result<()> {
-        if self.held_until().is_none_or(|until| until > now) {
-            return Ok(());
-        }
-        *self.held_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let mut after = None;
-        loop {
-            let rows = self.store.scan(&Numbered::Held.all(), after, HELD_AT_ONCE).await?.entries;
-            let Some((last, _)) = rows.last() else { return Ok(()) };
-            after = Some(*last);
-            let arrivals = rows
-                .iter()
-                .map(|(row, bytes)| Arrival { id: EnvelopeId([0; 16]), bytes: bytes.to_vec(), row: Some(*row) })
-                .collect();
-            if let Err(error) = self.read_all(arrivals).await {
-                self.release_held();
-                return Err(error);
-            }
-        }
     }
 
     /// Needs the proof that what is acknowledged was committed.
@@ -197,7 +153,7 @@ impl Operation for Receive<'_> {
         received.is_cut = most < self.arrivals.len();
         for arrival in self.arrivals.iter().take(most) {
             let mark = transaction.keyed_hash("received", &[&arrival.bytes]);
-            if let Some(row) = arrival.row {
+            if let Some((row, _)) = arrival.held {
                 if transaction.get(&Numbered::Held.row(row)).await?.is_none() {
                     received.tried.insert(row);
                     continue;
@@ -215,12 +171,17 @@ impl Operation for Receive<'_> {
                     transaction.return_to(savepoint);
                     received.lookups.insert(account);
                 }
-                Ok(Read::Held) => {
+                Ok(Read::Held(account)) => {
                     transaction.return_to(savepoint);
-                    match arrival.row {
-                        Some(row) => drop(received.tried.insert(row)),
-                        None => {
-                            transaction.hold(&arrival.bytes).await?;
+                    match arrival.held {
+                        Some((row, since)) if age(transaction.now, since) <= HELD_AGE => {
+                            received.tried.insert(row);
+                        }
+                        None if transaction.hold(&account, &arrival.bytes).await? => {
+                            transaction.settle(arrival, mark, &mut received).await?;
+                        }
+                        _ => {
+                            transaction.note_failure(&Error::from(Fault::MessageNotKept).into()).await?;
                             transaction.settle(arrival, mark, &mut received).await?;
                         }
                     }
@@ -284,7 +245,7 @@ impl Receive<'_> {
             Listed::Yes(identity) => identity,
             Listed::No(error) => return Err(Failure { error, suspect: None }),
             Listed::Ask => return Ok(Read::Lookup(sender.name().to_owned())),
-            Listed::Wait => return Ok(Read::Held),
+            Listed::Wait => return Ok(Read::Held(sender.name().to_owned())),
         };
         let blame = |error| Failure { error, suspect: Some(sender.clone()) };
         let (mut session, tags) = transaction.session(own, &sender).await?;
@@ -318,7 +279,7 @@ impl Receive<'_> {
             Listed::Yes(identity) => identity,
             Listed::No(error) => return Err(error.into()),
             Listed::Ask => return Ok(Read::Lookup(sender.name().to_owned())),
-            Listed::Wait => return Ok(Read::Held),
+            Listed::Wait => return Ok(Read::Held(sender.name().to_owned())),
         };
         let blame = |error| Failure { error, suspect: Some(sender.clone()) };
         let (mut session, tags): (Session, _) = transaction.session(own, &sender).await?;
@@ -412,8 +373,8 @@ impl Transaction<'_> {
 
     /// An envelope needs no more to be done for it.
     async fn settle(&mut self, arrival: &Arrival, mark: [u8; 32], received: &mut Received) -> Result<()> {
-        match arrival.row {
-            Some(row) => {
+        match arrival.held {
+            Some((row, _)) => {
                 self.remove(Numbered::Held.row(row));
                 received.tried.insert(row);
                 Ok(())
@@ -423,17 +384,6 @@ impl Transaction<'_> {
                 self.mark_received(mark).await
             }
         }
-    }
-
-    /// I2: keeps an envelope that cannot be dealt with yet, so that the server may forget it and nobody else's mail waits behind it. Beyond the bound it is a message
-    /// that is missing, and will be asked for.
-    async fn hold(&mut self, bytes: &[u8]) -> Result<()> {
-        let oldest = self.rows(Numbered::Held, None, 1).await?.first().map(|(number, _)| *number);
-        let next = self.counters().await?.next(Numbered::Held);
-        if next.saturating_sub(oldest.unwrap_or(next)) < HELD_MOST {
-            self.append(Numbered::Held, bytes.to_vec()).await?;
-        }
-        Ok(())
     }
 
     /// Notes that an envelope was dealt with or a message told, and forgets the oldest notes, a few at a time.

@@ -10,7 +10,7 @@ use super::record_names::{self, Numbered};
 use super::send::SentRow;
 use super::transaction::{Operation, Transaction};
 use crate::content::{Body, MAX_RANGES, MessageId, MissingRange};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::identity::DeviceList;
 use crate::runtime::async_trait;
 use crate::wire::Address;
@@ -117,7 +117,8 @@ impl Inner {
 
 /// Whether it is this device's own trouble.
 pub(super) fn is_local(error: &Error) -> bool {
-    error.code().starts_with("store.") || error.code().starts_with("random.") || error.code().starts_with("client.")
+    // C5: a record that cannot be read, of a newer version perhaps, is no reason to have the server forget an envelope.
+    ["store.", "record.", "random.", "client."].iter().any(|own| error.code().starts_with(own))
 }
 
 /// What became of one intent.
@@ -173,6 +174,7 @@ impl Operation for RunIntents<'_> {
                 Ok(Done::GivenUp { to, message, code }) => {
                     transaction.return_to(savepoint);
                     transaction.remove(name);
+                    transaction.unwatch(&intent.task).await?;
                     let (account, device) = (to.name().to_owned(), to.device());
                     transaction.tell(EventKind::NotDelivered { account, device, message, code }).await?;
                 }
@@ -191,6 +193,7 @@ impl Operation for RunIntents<'_> {
                         transaction.put(name, again.to_bytes()?);
                     } else {
                         transaction.remove(name);
+                        transaction.unwatch(&intent.task).await?;
                     }
                 }
             }
@@ -212,7 +215,14 @@ impl RunIntents<'_> {
                 self.resolve(transaction, (own, own_list), account, *message, intent).await
             }
             Task::Deliver { to, message, sequence } => {
-                let Some(sent) = transaction.sent(*message).await? else { return Ok(Done::Yes) };
+                let Some(sent) = transaction.sent(*message).await? else {
+                    let code = Error::from(Fault::MessageForgotten).code().to_owned();
+                    return Ok(Done::GivenUp { to: to.clone(), message: Some(*message), code });
+                };
+                // The application was told already.
+                if sent.is_refused {
+                    return Ok(Done::Yes);
+                }
                 let place = if *sequence == 0 { Place::Next } else { Place::Again(*sequence) };
                 let is_own = to.name() == own.address.name();
                 let conversation = is_own.then_some(sent.account.as_str());
@@ -351,8 +361,21 @@ impl RunIntents<'_> {
 }
 
 impl Transaction<'_> {
+    /// A gap that nobody asks about any more is watched anew from the next message on.
+    async fn unwatch(&mut self, task: &Task) -> Result<()> {
+        if let Task::AskForMissing { to } = task {
+            let mut peer = self.peer(to).await?;
+            (peer.repair.asks, peer.repair.watched) = (0, 0);
+            self.put_peer(&peer);
+        }
+        Ok(())
+    }
+
     /// Tells of a bundle that was refused.
     pub(super) async fn warn_of_bundle(&mut self, device: &Address, error: &Error) -> Result<()> {
+        if error.kind() == ErrorKind::InvalidRequest {
+            return Ok(());
+        }
         let kind = match error.code() {
             "handshake.no_kem" | "handshake.x3dh_not_allowed" => SecurityKind::Downgrade,
             _ => SecurityKind::BundleRefused,

@@ -14,7 +14,7 @@ use crate::handshake::PrekeyBundle;
 use crate::identity::DeviceList;
 use crate::runtime::async_trait;
 use crate::wire::{Address, Reader, Writer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const VERSION: u8 = 1;
 /// For how many seconds an own message is kept for devices that lack it.
@@ -55,6 +55,8 @@ pub(super) struct SentRow {
     pub(super) sent_at: u64,
     pub(super) devices: usize,
     pub(super) later: usize,
+    /// Whether the server will never take it.
+    pub(super) is_refused: bool,
     pub(super) body: Body,
 }
 
@@ -64,6 +66,7 @@ impl SentRow {
         let mut out = Writer::with_capacity(content.len() + 300);
         out.u8(VERSION).prefixed(self.account.as_bytes())?;
         out.u16(u16::try_from(self.devices).unwrap_or(u16::MAX)).u16(u16::try_from(self.later).unwrap_or(u16::MAX));
+        out.flag(self.is_refused);
         out.prefixed_long(&content)?;
         Ok(out.into_vec())
     }
@@ -75,10 +78,11 @@ impl SentRow {
         }
         let account = String::from_utf8(input.prefixed()?.to_vec()).map_err(|_| Error::from(Fault::RecordCorrupt))?;
         let (devices, later) = (usize::from(input.u16()?), usize::from(input.u16()?));
+        let is_refused = input.flag()?;
         let content = Content::decode(input.prefixed_long()?)?;
         input.finish()?;
         let Content { sent_at, body, .. } = content;
-        Ok(Self { account, sent_at, devices, later, body })
+        Ok(Self { account, sent_at, devices, later, is_refused, body })
     }
 }
 
@@ -107,6 +111,9 @@ impl Inner {
     /// Sends `body` to all devices of `account` and the own other ones.
     pub(super) async fn send(&self, account: &str, id: Option<MessageId>, body: &Body) -> Result<Sent> {
         Address::new(account, 1)?;
+        if matches!(body, Body::Nothing | Body::ResendRequest { .. } | Body::DeviceList(_)) {
+            return Err(Fault::Argument.into());
+        }
         let id = match id {
             Some(id) => id,
             None => MessageId(random()?),
@@ -135,7 +142,10 @@ impl Inner {
         self.wake.notify(usize::MAX);
         // The message is durable: an error here would have it sent again. What is wrong is told where events are waited for.
         if let Ok(is_all) = self.flush().await {
-            sent.delivered_to_server = is_all && sent.later == 0;
+            // Another task may have handed it over and been refused.
+            let kept = self.transaction().sent(sent.id).await;
+            let is_refused = kept.is_ok_and(|kept| kept.is_some_and(|kept| kept.is_refused));
+            sent.delivered_to_server = is_all && sent.later == 0 && !is_refused;
         }
         Ok(sent)
     }
@@ -214,6 +224,9 @@ impl Operation for Send<'_> {
         let own = transaction.own_device_in_use().await?;
         transaction.check_clock(&self.inner.settings).await?;
         if let Some(before) = transaction.sent(self.id).await? {
+            if before.account != self.account || before.body != *self.body {
+                return Err(Fault::MessageIdUsed.into());
+            }
             let (devices, later) = (before.devices, before.later);
             return Ok(Planned::Queued(Sent { id: self.id, devices, later, delivered_to_server: false }));
         }
@@ -333,26 +346,68 @@ impl Transaction<'_> {
         later: usize,
         body: &Body,
     ) -> Result<()> {
-        let row = SentRow { account: account.to_owned(), sent_at: self.now_ms, devices, later, body: body.clone() };
+        let row = SentRow {
+            account: account.to_owned(),
+            sent_at: self.now_ms,
+            devices,
+            later,
+            is_refused: false,
+            body: body.clone(),
+        };
         self.put(record_names::sent(id), row.to_bytes(id)?);
         self.forget_old_messages().await?;
-        let mut order = Writer::with_capacity(24);
-        order.u64(self.now).bytes(&id.0);
-        self.append(Numbered::SentOrder, order.into_vec()).await?;
+        self.note_sent(id).await
+    }
+
+    /// Notes that the server will never take a message: it is not sent again.
+    pub(super) async fn mark_refused(&mut self, id: MessageId) -> Result<()> {
+        if let Some(mut row) = self.sent(id).await? {
+            row.is_refused = true;
+            self.put(record_names::sent(id), row.to_bytes(id)?);
+        }
         Ok(())
     }
 
-    /// Forgets own messages whose time is over, a few at a time.
+    /// Forgets own messages whose time is over, a few at a time. One that a device still waits for is kept as long again.
     async fn forget_old_messages(&mut self) -> Result<()> {
+        let mut wanted = None;
         for (number, bytes) in self.rows(Numbered::SentOrder, None, 2).await? {
             let mut input = Reader::new(&bytes, Fault::RecordCorrupt);
             let (sent, id) = (input.u64()?, MessageId(*input.array()?));
-            if self.now.saturating_sub(sent) > SENT_AGE {
-                self.remove(record_names::sent(id));
-                self.remove(Numbered::SentOrder.row(number));
+            if self.now.saturating_sub(sent) <= SENT_AGE {
+                break;
             }
+            if wanted.is_none() {
+                wanted = Some(self.wanted_messages().await?);
+            }
+            if wanted.as_ref().is_some_and(|wanted| wanted.contains(&id)) {
+                self.note_sent(id).await?;
+            } else {
+                self.remove(record_names::sent(id));
+            }
+            self.remove(Numbered::SentOrder.row(number));
         }
         Ok(())
+    }
+
+    /// Own messages that some device has still to be sent.
+    async fn wanted_messages(&mut self) -> Result<BTreeSet<MessageId>> {
+        let (mut wanted, mut after) = (BTreeSet::new(), None);
+        loop {
+            let rows = self.rows(Numbered::Intents, after, 256).await?;
+            let Some((last, _)) = rows.last() else { return Ok(wanted) };
+            after = Some(*last);
+            for (_, bytes) in &rows {
+                wanted.extend(Intent::from_bytes(bytes)?.message());
+            }
+        }
+    }
+
+    /// Notes that a message was sent, so that it is forgotten in its turn.
+    async fn note_sent(&mut self, id: MessageId) -> Result<()> {
+        let mut order = Writer::with_capacity(24);
+        order.u64(self.now).bytes(&id.0);
+        self.append(Numbered::SentOrder, order.into_vec()).await.map(|_| ())
     }
 }
 

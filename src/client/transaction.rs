@@ -42,6 +42,8 @@ pub(super) struct Transaction<'a> {
     pub(super) conflicts: u32,
     /// Whether an earlier attempt at the same operation may have been committed after all.
     pub(super) may_be_done: bool,
+    /// Whose envelopes were held in this operation.
+    pub(super) held: Vec<String>,
     /// Whether old marks were looked for already.
     pub(super) is_pruned: bool,
 }
@@ -209,6 +211,11 @@ impl Inner {
                 Err(error) if error.code() == "store.io" && unknown < UNKNOWN_OUTCOMES && rule::on(Rule::L6M9) => {
                     unknown += 1
                 }
+                // Another task closed the client in the middle.
+                Err(error) if error.kind() == ErrorKind::Closed => {
+                    self.check_open()?;
+                    return Err(error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -238,6 +245,7 @@ impl Inner {
             notes: Vec::new(),
             conflicts: 0,
             may_be_done: false,
+            held: Vec::new(),
             is_pruned: false,
         }
     }

@@ -76,6 +76,49 @@ fn a_newer_record_is_refused_and_kept() {
     world.open("alice", &store);
 }
 
+/// C5: after a downgrade of the application, records of a newer version are refused, no envelope is acknowledged that depends on them, and the message is there once
+/// the application is up to date again.
+#[test]
+fn newer_records_lose_no_message() {
+    let peers = ["contact", "peer", "session"].map(|table| RecordName::table(table).text(b"alice"));
+    let [contact, peer, session] = peers;
+    let single = ["prekeys", "counters", "own-list"].map(RecordName::table);
+    for name in [contact, peer.number(1), session.number(1)].into_iter().chain(single) {
+        let (world, store) = (World::new(), MemoryStore::new());
+        let (alice, bob) = (world.person("alice"), world.open("bob", &store));
+        say(&alice, "bob", "one");
+        assert_eq!(texts(&bob), ["one"]);
+        say(&bob, "alice", "two");
+        assert_eq!(texts(&alice), ["two"]);
+        drop(bob);
+        let by = |by: u8| {
+            change(&store, &name, |value| {
+                let mut value = value.unwrap();
+                value[0] = value[0].wrapping_add(by);
+                Some(value)
+            });
+        };
+        by(98);
+        say(&alice, "bob", "precious");
+        say(&world.person("carol"), "bob", "a stranger");
+        let refused = match block_on(world.builder(&store).open("bob")) {
+            Ok(bob) => block_on(bob.sync(Duration::ZERO)).err(),
+            Err(error) => Some(error),
+        };
+        assert_eq!(refused.map(|error| error.code()), Some("record.version"), "{name:?}");
+        by(158);
+        let bob = world.open("bob", &store);
+        let mut told = Vec::new();
+        for _ in 0..6 {
+            told.extend(texts(&bob));
+            assert!(texts(&alice).is_empty());
+            world.clock.advance(Duration::from_secs(60));
+        }
+        told.sort_unstable();
+        assert_eq!(told, ["a stranger", "precious"], "{name:?}");
+    }
+}
+
 /// A store that has a record of every kind, of a device whose peers know how far it had come.
 struct Scene {
     world: World,

@@ -15,4 +15,5 @@ mod repair;
 mod silence;
 mod swarm;
 mod trust;
+mod waiting;
 mod world;

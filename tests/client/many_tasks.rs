@@ -129,7 +129,7 @@ async fn pause() {
 }
 
 /// A store that can be abandoned before and after each call.
-struct Pausing<T>(T);
+pub struct Pausing<T>(pub T);
 
 #[async_trait]
 impl Store for Pausing<MemoryStore> {
@@ -207,7 +207,7 @@ impl Transport for Pausing<MemoryTransport> {
 }
 
 /// Polls a future so many times, and drops it.
-fn begin<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+pub fn begin<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     (0..polls).find_map(|_| match future.as_mut().poll(&mut context) {

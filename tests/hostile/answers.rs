@@ -127,7 +127,7 @@ fn lies_about_devices_delay_and_lose_nothing() {
         assert!(said(&events[1]).is_empty());
         assert!(world.server.calls() - calls < 200, "{lie:?}: {}", world.server.calls() - calls);
         world.server.tamper(None);
-        let events = live_on(&world, &[&alice, &bob], 4, 60);
+        let events = live_on(&world, &[&alice, &bob], 8, 60);
         // Control: the truth sends it on its way.
         assert_eq!(said(&events[1]), ["two"], "{lie:?}");
     }
