@@ -307,7 +307,14 @@ fn unreachable_because(cause: impl core::error::Error + Send + Sync + 'static) -
 }
 
 fn socket_error(error: tungstenite::Error) -> Error {
+    use tungstenite::error::ProtocolError;
     let fault = match &error {
+        // A server that was killed says no goodbye; that is no answer of its own making.
+        tungstenite::Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake
+            | ProtocolError::SendAfterClosing
+            | ProtocolError::ReceivedAfterClosing,
+        ) => Fault::TransportUnreachable,
         tungstenite::Error::Capacity(_) | tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) => {
             Fault::TransportAnswer
         }
