@@ -143,15 +143,6 @@ impl Inner {
         let _before_whoever_waits = Precedence::take(self);
         let _one_at_a_time = self.pumping.lock().await;
         self.last_trouble().take();
-        match self.check_rollback().await {
-            // It is dealt with below.
-            Err(error) if error.code() == Error::from(Fault::ClientRolledBack).code() => {}
-            Err(error) if error.code() == Error::from(Fault::TransportLogin).code() => {
-                return self.explain(error).await;
-            }
-            // A request that must be answered: a server that is gone is not taken for one that has nothing.
-            checked => self.tolerate(checked)?,
-        }
         for _ in 0..BATCHES {
             self.check_open()?;
             self.do_what_is_due().await?;

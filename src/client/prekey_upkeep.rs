@@ -84,16 +84,9 @@ impl Operation for Prepare {
         if transaction.get(&record_names::publication()).await?.is_some() {
             return Ok(true);
         }
-        let mut own = transaction.own_device_in_use().await?;
+        let own = transaction.own_device_in_use().await?;
         let mut prekeys = transaction.prekeys().await?;
         let now = transaction.now;
-        if prekeys.is_ahead(now) {
-            // All of them, under a new registration id: the server then hands out none of the old ones.
-            own.registration_id = u32::from_be_bytes(random()?);
-            transaction.put(record_names::own_device(), own.to_bytes()?);
-            new_prekeys(transaction, &own).await?;
-            return Ok(true);
-        }
         let is_old = prekeys.is_rotation_due(now);
         let is_low = self.is_low && prekeys.one_time_prekeys().count() < MOST;
         if !is_old && !is_low {

@@ -170,16 +170,6 @@ impl<P: HandshakeProfile> Prekeys<P> {
         is_old || created > now.saturating_add(CLOCK_SKEW) || guarded >= REPLAY_GUARD / 2
     }
 
-    /// Whether some of them were made by a clock that ran ahead: no peer whose clock is right uses them before their time.
-    #[must_use]
-    pub fn is_ahead(&self, now: u64) -> bool {
-        let newest = now.saturating_add(CLOCK_SKEW);
-        let rotated = self.signed.last().map(|rotated| rotated.pair.validity());
-        let last_resort = self.last_resort.last().map(|rotated| rotated.pair.validity());
-        let one_time = self.one_time_kem.values().map(KemPrekeyPair::validity);
-        rotated.into_iter().chain(last_resort).chain(one_time).any(|validity| validity.created > newest)
-    }
-
     /// Erases retired prekeys whose grace is over, with their replay guards, and one-time prekeys that no one can use any more (X3-3, PQ-11). A recorded
     /// handshake can be opened with this device's state for as long as they are there (B1).
     pub fn erase_expired(&mut self, now: u64) {

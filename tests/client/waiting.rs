@@ -164,20 +164,3 @@ fn an_applications_mistake_is_no_security_event() {
     assert!(!events(&alice).iter().any(|event| matches!(event, EventKind::Security(_))));
     assert_eq!(texts(&bob), ["one"]);
 }
-
-/// The prekeys of a device whose clock ran ahead by a year are of no use to anyone whose clock is right: they are all replaced once it is right again, so that
-/// strangers can write to it.
-#[test]
-fn a_clock_that_ran_ahead_leaves_no_prekeys_behind() {
-    let (world, store) = (World::new(), MemoryStore::new());
-    world.clock.advance(DAY * 365);
-    let bob = world.open("bob", &store);
-    assert!(texts(&bob).is_empty());
-    world.clock.set_back(DAY * 365);
-    drop(bob);
-    let bob = block_on(world.builder(&store).trust_clock().open("bob")).unwrap();
-    assert!(texts(&bob).is_empty());
-    let carol = world.person("carol");
-    say(&carol, "bob", "hello");
-    assert_eq!(texts(&bob), ["hello"]);
-}

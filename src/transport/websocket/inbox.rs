@@ -159,7 +159,10 @@ mod tests {
             inbox.put(vec![delivery(most, size)]).unwrap();
             assert_eq!(received(&inbox), Ok(most.min(BATCH)));
             assert_eq!(inbox.put(vec![delivery(most + 1, size)]), Err(Fault::TransportAnswer.into()));
-            assert_eq!(inbox.state().bytes + inbox.state().waiting.len() + inbox.state().ids.len(), 0);
+            {
+                let state = inbox.state();
+                assert_eq!((state.bytes, state.waiting.len(), state.ids.len()), (0, 0, 0));
+            }
             assert_eq!(received(&inbox), Err(Fault::TransportAnswer.into()));
             inbox.begin();
             inbox.put(vec![delivery(0, size)]).unwrap();
