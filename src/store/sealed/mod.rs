@@ -70,7 +70,6 @@ impl SealedStore {
     ///
     /// # Errors
     /// `store.wrong_key`, `store.newer_version`, `store.corrupt`, `random.failed`, and whatever `backend` answers.
-    #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn open(backend: impl Store, secret: StoreSecret) -> Result<Self> {
         let backend: Box<dyn Store> = Box::new(backend);
         let (header, key) = match stored_header(&*backend).await? {
@@ -96,7 +95,6 @@ impl SealedStore {
     ///
     /// # Errors
     /// `store.io`.
-    #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub async fn close(&self) -> Result<()> {
         self.opened.backend.close().await
     }

@@ -59,7 +59,6 @@ impl SqliteStore {
     /// # Errors
     /// `store.path` if there is no such directory, no permission, or the database of another application, which is left as it is; `store.corrupt`,
     /// `store.newer_version`, `store.busy`, `store.full`, `store.io`.
-    #[tracing::instrument(skip_all, err(Debug, level = "debug"))]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_as(path.as_ref(), &SqliteSettings::default())
     }
