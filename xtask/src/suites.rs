@@ -176,7 +176,7 @@ fn store(report: &mut Report, _: &Options) {
 /// The transports: the contract, faults of the network, and the relay in process, over TLS, killed and stopped.
 fn transport(report: &mut Report, _: &Options) {
     integration_suite(report, TRANSPORT);
-    report.run("relay", Verdict::Tests, &mut tests("undertone-relay", ""));
+    report.run("relay", Verdict::Tests, &mut tests("undertone-relay", "__internals"));
 }
 
 /// The client against a server that lies, withholds, replays and forges: every attack that `docs/threat-model.md` lists.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 use undertone::Client;
 use undertone::client::EventKind;
+#[cfg(feature = "__internals")]
 use undertone::crypto::key_uses;
 use undertone::store::{SealedStore, SqliteStore, StoreSecret};
 use undertone::transport::protocol::Call;
@@ -79,6 +80,22 @@ async fn converse(relay: &Relay, scratch: &Scratch, dice: &mut StdRng, needles: 
     }
 }
 
+/// Which keys were used meanwhile.
+#[cfg(feature = "__internals")]
+fn keys_of(action: impl FnOnce()) -> BTreeSet<[u8; 32]> {
+    let ((), uses) = key_uses::record(action);
+    let used: BTreeSet<[u8; 32]> = uses.into_iter().map(|used| used.key).collect();
+    assert!(used.len() > 20, "{} keys", used.len());
+    used
+}
+
+/// Without the recorder, the names, texts and passphrases alone are looked for.
+#[cfg(not(feature = "__internals"))]
+fn keys_of(action: impl FnOnce()) -> BTreeSet<[u8; 32]> {
+    action();
+    BTreeSet::new()
+}
+
 /// B76: over the real transport, at TRACE and through both facades, also of the libraries below: no name, no text, no passphrase, and no key in any form.
 #[test]
 fn the_libraries_below_log_nothing() {
@@ -88,15 +105,13 @@ fn the_libraries_below_log_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (scratch, mut dice, needles) = (Scratch::new(), StdRng::seed_from_u64(77), Mutex::new(Needles::default()));
     let relay = runtime.block_on(start(options(&scratch)));
-    let ((), uses) = key_uses::record(|| {
+    let keys = keys_of(|| {
         tracing::subscriber::with_default(everything.clone(), || {
             runtime.block_on(converse(&relay, &scratch, &mut dice, &needles));
         });
     });
     let mut needles = needles.into_inner().unwrap();
-    let used: BTreeSet<[u8; 32]> = uses.into_iter().map(|used| used.key).collect();
-    assert!(used.len() > 20, "{} keys", used.len());
-    needles.keys = used.into_iter().take(200).collect();
+    needles.keys = keys.into_iter().take(200).collect();
 
     let log = everything.0.lock().unwrap().clone();
     // Control: the client, the library below it and that below the relay have written, what is sent and what is received.
