@@ -45,13 +45,47 @@ pub fn run(json: Option<&str>) -> Result<(), String> {
         rows.extend(of_section);
     }
     let text = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
-    let page = page(&tables.join(CLIENT_SECTION));
+    let relay = relay()?;
+    println!("{relay}");
+    let page = page(&tables.join(CLIENT_SECTION)) + RELAY_SECTION + &relay;
     fs::write(workspace::root().join("benches/RESULTS.md"), page)
         .map_err(|error| format!("benches/RESULTS.md: {error}"))?;
     match json {
         Some(file) => fs::write(Path::new(file), text).map_err(|error| format!("{file}: {error}")),
         None => Ok(()),
     }
+}
+
+/// What stands above the figures of the relay.
+const RELAY_SECTION: &str = "\n## The relay\n\n\
+    `cargo run --release -p undertone-relay --bin load` (as fast as it goes) and the same with `-- --every 2000` (each client one message in two seconds): 1 000\n\
+    clients connected over WebSocket to one relay on the same machine, each sending to the next one; the time of a message is from before its sending until its\n\
+    recipient has it, and every message is durable before it is accepted.\n\n\
+    | load | messages per second | p50 | p99 |\n|---|--:|--:|--:|\n";
+
+/// Passes messages among a thousand clients, as fast as it goes and at a rate.
+fn relay() -> Result<String, String> {
+    let mut table = String::new();
+    for (load, arguments) in
+        [("as fast as it goes", ["--every", "0"]), ("one message in 2 s each", ["--every", "2000"])]
+    {
+        let output = workspace::cargo()
+            .args(["run", "--release", "--package", "undertone-relay", "--bin", "load", "--"])
+            .args(arguments)
+            .output()
+            .map_err(|error| format!("cargo run: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let row = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find(|row| row["name"] == "relay_load")
+            .ok_or("the relay was not measured")?;
+        let figure = |name: &str| row[name].as_f64().ok_or_else(|| format!("the relay: no {name}"));
+        let (rate, p50, p99) = (figure("messages_per_second")?, figure("p50_ms")?, figure("p99_ms")?);
+        let clients = &row["clients"];
+        let _ = writeln!(table, "| {clients} clients, {load} | {rate:.0} | {p50:.1} ms | {p99:.1} ms |");
+    }
+    Ok(table)
 }
 
 /// Runs one benchmark.
